@@ -1,1 +1,10 @@
+//! What the operator decides, and nothing of how it is done.
+//!
+//! This crate is pure: no async, no Kubernetes, no AWS, no clock, no randomness, no environment. Time and ids are
+//! arguments; secret bytes never enter a decision. The shell (`managed-external-secrets`) asks [`decide::decide`] what
+//! comes next, looks or acts once, and asks again.
+#![deny(missing_docs)]
 
+pub mod partner;
+pub mod schedule;
+pub mod secret;

@@ -1,1 +1,1 @@
-
+//! Stand-ins for everything outside. Imports nothing of ours; never shipped.

@@ -1,0 +1,1 @@
+//! Habits of a developer, in Rust.
