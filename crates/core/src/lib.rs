@@ -5,6 +5,9 @@
 //! comes next, looks or acts once, and asks again.
 #![deny(missing_docs)]
 
+pub mod duration;
+pub mod lease;
 pub mod partner;
 pub mod schedule;
 pub mod secret;
+pub mod target;
