@@ -6,8 +6,18 @@
 #![deny(missing_docs)]
 
 pub mod duration;
+pub mod effect;
+pub mod facts;
+pub mod fault;
+pub mod journal;
 pub mod lease;
+pub mod names;
 pub mod partner;
+pub mod reason;
 pub mod schedule;
+pub mod scope;
 pub mod secret;
+pub mod shown;
+pub mod spec;
 pub mod target;
+pub mod tries;

@@ -1,0 +1,362 @@
+//! The journal of a resource: its Rotation objects. It holds only what can't be observed again, which is intent.
+//!
+//! Invariant: [`Rotation::with`] is the whole table of what may be recorded when; every other pair is [`Illegal`].
+//! A record is written before the effect it announces, with a resourceVersion precondition. Written by the effect
+//! `Record`, read by the rules; a journal is never authority for something destructive, which is proven at the remote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::names::{CredentialId, ObjectName, Revision, Slot, Uid, VersionId};
+
+/// All Rotation objects of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// In any order.
+    pub rotations: Vec<Rotation>,
+}
+
+/// One attempt to replace a credential, as its object says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The object's name.
+    pub name: ObjectName,
+    /// Its UID: version ids are made of it.
+    pub uid: Uid,
+    /// Its `resourceVersion`: the precondition of the next record.
+    pub revision: Revision,
+    /// When the object was made.
+    pub created: Timestamp,
+    /// Why it was made.
+    pub trigger: Trigger,
+    /// Whether its owner reference names the resource of today: `Some(false)` is a restored object, `None` a person's.
+    pub owned: Option<bool>,
+    /// Whether the object was made by `generateName`, so that history limits may collect it.
+    pub generated: bool,
+    /// Whether our finalizer is on it.
+    pub held: bool,
+    /// Whether its deletion was asked for.
+    pub deleting: bool,
+    /// The attempt under way, or the last one.
+    pub attempt: Option<Attempt>,
+    /// Every version id that an attempt of this rotation gave up.
+    pub failed_attempts: u16,
+    /// When an attempt was given up last.
+    pub last_failure: Option<Timestamp>,
+    /// The overlap as it was when the rotation started: later edits may lengthen, never shorten it.
+    pub overlap: Option<SignedDuration>,
+    /// When AWSCURRENT was seen on the candidate.
+    pub promoted: Option<Timestamp>,
+    /// What must be revoked.
+    pub owed: BTreeMap<CredentialId, Owed>,
+    /// It is being undone.
+    pub aborting: bool,
+    /// How it ended, and when.
+    pub ended: Option<(Outcome, Timestamp)>,
+}
+
+/// One try at a candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// 1, 2, …
+    pub number: u16,
+    /// The version that it writes (`ClientRequestToken`).
+    pub version: VersionId,
+    /// AWSCURRENT when it began.
+    pub supersedes: Option<VersionId>,
+    /// The slot that it fills, where the contract has slots.
+    pub slot: Option<Slot>,
+    /// Ids listed before the first create, where the partner has no tags.
+    pub baseline: BTreeSet<CredentialId>,
+    /// The last announced effect.
+    pub step: IntentStep,
+    /// When it was announced (by the writer's clock: for people; bounds count from the observer's own).
+    pub time: Timestamp,
+    /// The candidate's id at the partner, once listed.
+    pub candidate: Option<CredentialId>,
+    /// How often in a row the stored bytes were accepted.
+    pub accepted: u8,
+}
+
+/// An effect that is announced before it is done, in the order of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IntentStep {
+    /// Make the candidate and store it as AWSPENDING.
+    Create,
+    /// Make the partner accept it (caller-chosen values).
+    Register,
+    /// Move AWSCURRENT.
+    Promote,
+}
+
+/// A credential that this rotation must revoke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// A version that holds its bytes, where one does.
+    pub version: Option<VersionId>,
+    /// When its revocation was announced: final.
+    pub doomed: Option<Timestamp>,
+}
+
+/// Why a rotation was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trigger {
+    /// The first value, or the replacement of the seed.
+    Onboarding,
+    /// The schedule.
+    Schedule,
+    /// A person.
+    Request,
+}
+
+/// How a rotation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The superseded credential was revoked.
+    Revoked,
+    /// Nothing had to be revoked, or it was kept on purpose.
+    Kept,
+    /// The partner or its engine revoked it.
+    RevokedByPartner,
+    /// An earlier rotation satisfied the request.
+    Merged,
+    /// Given up before promotion: a person deleted it.
+    Cancelled,
+    /// Given up: as many candidates as a day allows were refused or lost.
+    Exhausted,
+    /// Made by hand with a trigger that the facts do not bear out.
+    NotDue,
+    /// Restored from a backup: its owner reference names an earlier resource.
+    Restored,
+    /// The engine takes no rotation by request.
+    EngineNotSupported,
+    /// The resource was deleted before promotion.
+    ResourceDeleted,
+    /// AWS's own rotation failed.
+    PartnerRejected,
+}
+
+impl Outcome {
+    /// Whether the rotation failed (condition `Failed`), or is complete (condition `Complete`).
+    pub fn failed(self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled
+                | Self::Exhausted
+                | Self::NotDue
+                | Self::Restored
+                | Self::EngineNotSupported
+                | Self::ResourceDeleted
+                | Self::PartnerRejected
+        )
+    }
+}
+
+/// Something recorded in a Rotation's status.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entry {
+    /// An attempt is announced: its candidate is about to be made. Gives up the attempt before it.
+    Intend {
+        /// Its number.
+        number: u16,
+        /// The version that it writes.
+        version: VersionId,
+        /// AWSCURRENT as found.
+        supersedes: Option<VersionId>,
+        /// The slot that it fills.
+        slot: Option<Slot>,
+        /// What was listed before (attempt 1 only; later ones keep it).
+        baseline: BTreeSet<CredentialId>,
+        /// The overlap wanted now.
+        overlap: SignedDuration,
+    },
+    /// The candidate's id at the partner.
+    Candidate(CredentialId),
+    /// The stored bytes were accepted so often in a row.
+    Accepted(u8),
+    /// The candidate is about to be registered.
+    Registering,
+    /// What must be revoked.
+    Owe(BTreeMap<CredentialId, Option<VersionId>>),
+    /// AWSCURRENT is about to move. No abort from here.
+    Promoting,
+    /// AWSCURRENT was seen on the candidate.
+    Promoted,
+    /// A revocation is about to happen: final.
+    Doom(CredentialId, Option<VersionId>),
+    /// The partner answered that it is revoked.
+    Paid(CredentialId),
+    /// It is undone from here.
+    Abort,
+    /// AWS rotated by itself: what was found.
+    Found {
+        /// The version now current.
+        version: VersionId,
+        /// The one before.
+        supersedes: Option<VersionId>,
+    },
+    /// It is over.
+    End(Outcome),
+}
+
+/// An entry that the table does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this entry does not follow what the journal holds")]
+pub struct Illegal;
+
+impl Journal {
+    /// The rotation that is driven now: the one that began, else the oldest that waits.
+    pub fn open(&self) -> Option<&Rotation> {
+        self.waiting()
+            .min_by_key(|rotation| (rotation.attempt.is_none() && !rotation.aborting, rotation.created, &rotation.name))
+    }
+
+    /// Every rotation that has not ended.
+    pub fn waiting(&self) -> impl Iterator<Item = &Rotation> {
+        self.rotations.iter().filter(|rotation| rotation.ended.is_none())
+    }
+
+    /// The newest rotation that moved AWSCURRENT.
+    pub fn last_promoted(&self) -> Option<&Rotation> {
+        self.rotations.iter().filter(|rotation| rotation.promoted.is_some()).max_by_key(|rotation| rotation.promoted)
+    }
+
+    /// How many revocations are still owed, over all rotations.
+    pub fn pending_revocations(&self) -> usize {
+        self.waiting().map(|rotation| rotation.owed.len()).sum()
+    }
+}
+
+impl Rotation {
+    /// Whether AWSCURRENT may already be on its way: no abort from here.
+    pub fn promoting(&self) -> bool {
+        self.promoted.is_some() || self.attempt.as_ref().is_some_and(|attempt| attempt.step == IntentStep::Promote)
+    }
+
+    /// The version of its present attempt.
+    pub fn version(&self) -> Option<&VersionId> {
+        self.attempt.as_ref().map(|attempt| &attempt.version)
+    }
+
+    /// The versions of the attempts that this rotation gave up: their credentials are strays.
+    pub fn burned(&self) -> impl Iterator<Item = VersionId> {
+        let last = self.attempt.as_ref().map_or(0, |attempt| attempt.number);
+        let all = self.aborting || self.ended.is_some_and(|(outcome, _)| outcome.failed());
+        (1..=last).filter(move |number| all || *number < last).map(|number| VersionId::of(&self.uid, number))
+    }
+
+    /// The rotation after `entry`, recorded at `now`; the one table of what may follow what.
+    pub fn with(mut self, entry: &Entry, now: Timestamp) -> Result<Self, Illegal> {
+        if self.ended.is_some() {
+            return Err(Illegal);
+        }
+        match entry {
+            Entry::Intend { number, version, supersedes, slot, baseline, overlap } => {
+                let before = self.attempt.as_ref();
+                let follows = *number == before.map_or(1, |attempt| attempt.number.saturating_add(1));
+                if !follows || self.aborting || self.promoted.is_some() || *version != VersionId::of(&self.uid, *number)
+                {
+                    return Err(Illegal);
+                }
+                if before.is_some() {
+                    self.failed_attempts = self.failed_attempts.saturating_add(1);
+                    self.last_failure = Some(now);
+                }
+                let baseline = before.map_or_else(|| baseline.clone(), |attempt| attempt.baseline.clone());
+                self.overlap = self.overlap.max(Some(*overlap));
+                self.attempt = Some(Attempt {
+                    number: *number,
+                    version: version.clone(),
+                    supersedes: supersedes.clone(),
+                    slot: slot.clone(),
+                    baseline,
+                    step: IntentStep::Create,
+                    time: now,
+                    candidate: None,
+                    accepted: 0,
+                });
+            }
+            Entry::Candidate(id) => self.undecided()?.candidate = Some(id.clone()),
+            Entry::Accepted(count) => self.undecided()?.accepted = *count,
+            Entry::Registering => self.announce(IntentStep::Register, now)?,
+            Entry::Promoting => {
+                if self.undecided()?.accepted == 0 {
+                    return Err(Illegal);
+                }
+                self.announce(IntentStep::Promote, now)?;
+            }
+            Entry::Owe(owed) => {
+                for (id, version) in owed {
+                    self.owed.entry(id.clone()).or_insert_with(|| Owed { version: version.clone(), doomed: None });
+                }
+            }
+            Entry::Promoted => {
+                if !self.promoting() || self.aborting {
+                    return Err(Illegal);
+                }
+                self.promoted = self.promoted.or(Some(now));
+            }
+            Entry::Doom(id, version) => {
+                let owed =
+                    self.owed.entry(id.clone()).or_insert_with(|| Owed { version: version.clone(), doomed: None });
+                owed.doomed = owed.doomed.or(Some(now));
+            }
+            Entry::Paid(id) => {
+                // Only what was announced can have been paid: a revocation without its Doom is a bug, not a fact.
+                if self.owed.get(id).is_none_or(|owed| owed.doomed.is_none()) {
+                    return Err(Illegal);
+                }
+                self.owed.remove(id);
+            }
+            Entry::Abort => {
+                if self.promoting() {
+                    return Err(Illegal);
+                }
+                self.aborting = true;
+            }
+            Entry::Found { version, supersedes } => {
+                if self.attempt.is_some() || self.aborting {
+                    return Err(Illegal);
+                }
+                self.attempt = Some(Attempt {
+                    number: 1,
+                    version: version.clone(),
+                    supersedes: supersedes.clone(),
+                    slot: None,
+                    baseline: BTreeSet::new(),
+                    step: IntentStep::Promote,
+                    time: now,
+                    candidate: None,
+                    accepted: 0,
+                });
+                self.promoted = Some(now);
+            }
+            Entry::End(outcome) => {
+                if !outcome.failed() && !self.owed.is_empty() && *outcome == Outcome::Revoked {
+                    return Err(Illegal);
+                }
+                self.ended = Some((*outcome, now));
+            }
+        }
+        Ok(self)
+    }
+
+    fn undecided(&mut self) -> Result<&mut Attempt, Illegal> {
+        if self.aborting || self.promoted.is_some() {
+            return Err(Illegal);
+        }
+        self.attempt.as_mut().ok_or(Illegal)
+    }
+
+    fn announce(&mut self, step: IntentStep, now: Timestamp) -> Result<(), Illegal> {
+        let attempt = self.undecided()?;
+        // The same step may be announced anew (its writer lost the right to call); never an earlier one.
+        if attempt.step > step {
+            return Err(Illegal);
+        }
+        attempt.step = step;
+        attempt.time = now;
+        Ok(())
+    }
+}

@@ -1,0 +1,354 @@
+//! Every reason of a wait or a block: its code (API), whether a person must act, and the message with the remedy.
+//!
+//! All texts that people read about a resource are born here, from types that may be shown; none comes from outside.
+
+use std::fmt;
+
+use crate::fault::{Fault, FaultKind, Place};
+use crate::names::{CredentialId, Identity, ObjectName, Region, SecretName, Slot, TargetName};
+use crate::partner::{FieldProblem, IdentityProblem, IntervalProblem, OverlapProblem, ParameterProblem};
+use crate::schedule::ScheduleError;
+use crate::target::RenderError;
+
+/// Why something is not, or not yet, as wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    // Stalled: a person must act.
+    /// `spec.partner.type` is not known.
+    UnknownPartnerType,
+    /// A parameter is unknown, missing, malformed or fixed by the account.
+    InvalidParameters(Vec<ParameterProblem>),
+    /// Whom the credential is at the partner can't be told, or nobody may manage it.
+    InvalidIdentity(IdentityProblem),
+    /// The schedule is no schedule.
+    InvalidSchedule(ScheduleError),
+    /// The schedule is too slow for the type.
+    InvalidInterval(IntervalProblem),
+    /// The overlap can't be kept.
+    InvalidOverlap(OverlapProblem),
+    /// The partner type needs an account.
+    AccountRequired,
+    /// The account does not serve this namespace or type.
+    AccountNotAllowed(ObjectName),
+    /// The account does not grant the identity.
+    IdentityNotAllowed(Identity),
+    /// An older resource has the identity.
+    IdentityInUse(Identity),
+    /// The account's endpoint is not that of its admin credential, or of the value.
+    EndpointMismatch,
+    /// The credential is the one that the account logs in with.
+    RotatesOwnAdmin,
+    /// Rotation in place was not allowed, or this version of the operator does not do it.
+    DisruptionNotAllowed,
+    /// The engine does not rotate this type.
+    EngineNotSupported {
+        /// Whether AWS does.
+        aws_does: bool,
+    },
+    /// AWS rotates the secret.
+    RotatedElsewhere,
+    /// The store does not serve this namespace.
+    StoreNotAllowed(ObjectName),
+    /// The store does not grant the secret's name.
+    SecretNameNotAllowed(SecretName),
+    /// The secret is another's.
+    SecretOwnedByAnother(SecretName),
+    /// Another resource took the claim back.
+    OwnershipContested(SecretName),
+    /// The secret, or its AWSCURRENT, is gone.
+    SecretMissing(SecretName),
+    /// The secret is scheduled for deletion.
+    SecretScheduledForDeletion(SecretName),
+    /// The store does not allow the region.
+    RegionNotAllowed(Region),
+    /// The seed is not what the type wants.
+    SeedInvalid(SeedProblem),
+    /// The partner refuses the seed.
+    SeedRejected,
+    /// The partner refuses AWSCURRENT.
+    CredentialRejected,
+    /// The target is taken.
+    TargetConflict {
+        /// Which.
+        target: TargetName,
+        /// By whom, or why.
+        why: Conflict,
+    },
+    /// The target can't be rendered.
+    TemplateInvalid {
+        /// Which.
+        target: TargetName,
+        /// Why.
+        problem: RenderError,
+    },
+    /// AWS or the cluster refuses a call that the operator needs.
+    AccessDenied(Fault),
+
+    // Waiting for something that may come by itself, or by another object.
+    /// The seed is not there.
+    SeedMissing(ObjectName),
+    /// The secret to adopt or observe is not there.
+    SecretNotFound(SecretName),
+    /// The account is not there.
+    AccountNotFound(ObjectName),
+    /// The store is not there.
+    StoreNotFound(ObjectName),
+    /// The first value is on its way.
+    Onboarding,
+    /// There is no first value yet.
+    NotOnboarded,
+    /// The resource is being deleted.
+    Deleting,
+    /// Suspended by its owner.
+    Suspended,
+    /// The first sweep of the store has not been made.
+    AwaitingSweep,
+    /// A replica is being made.
+    ReplicaInProgress(Region),
+    /// A replica failed.
+    RegionFailed {
+        /// Where.
+        region: Region,
+        /// Whether another secret has the name there.
+        name_taken: bool,
+    },
+    /// A region does not answer.
+    RegionUnreachable(Region),
+    /// No Secret of another region is written: the cluster refuses it.
+    TargetForbidden(TargetName),
+    /// A read or an effect failed; the same is tried again.
+    Fault(Fault),
+    /// Done, but not yet seen.
+    Settling,
+    /// The candidate is not accepted yet.
+    CandidateNotAccepted,
+    /// Attempts of today are used up or spaced.
+    AttemptsSpaced,
+    /// Nothing to do before the next rotation.
+    NotDue,
+    /// The rotation waits for a region.
+    RegionCarriesOld(Region),
+    /// The rotation waits for a target.
+    TargetCarriesOld(TargetName),
+    /// The overlap has not passed.
+    WaitingForOverlap,
+    /// A revocation was announced and waits until every older call is over.
+    RevocationAnnounced(CredentialId),
+    /// The slot, or the last live credential that the partner allows, is taken by somebody else.
+    QuotaUsedByOthers(Option<Slot>),
+    /// An untagged credential may be a lost one of ours.
+    OrphanSuspected(CredentialId),
+    /// AWS's rotation is under way or late.
+    RotationFailed,
+}
+
+/// What is wrong with a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SeedProblem {
+    /// Not of type `managed-secrets.io/seed`.
+    WrongType,
+    /// Fields.
+    Fields(Vec<FieldProblem>),
+    /// Its host is not allowed.
+    Host,
+}
+
+/// Why a target can't be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// It belongs to somebody who did not consent.
+    Foreign,
+    /// It belongs to another resource.
+    AnotherResource,
+    /// It is immutable.
+    Immutable,
+    /// It has another type.
+    WrongType,
+}
+
+impl Reason {
+    /// The reason as a fault suggests it: what a person must mend is said as such.
+    pub fn of_fault(fault: &Fault) -> Self {
+        match (fault.place, fault.kind, fault.code.as_str()) {
+            (_, _, "EndpointMismatch") => Self::EndpointMismatch,
+            (_, _, "RotatesOwnAdmin") => Self::RotatesOwnAdmin,
+            (Place::SecretsManager | Place::Sts, FaultKind::Denied, _) => Self::AccessDenied(fault.clone()),
+            _ => Self::Fault(fault.clone()),
+        }
+    }
+
+    /// Whether a person must act (condition `Stalled`).
+    pub fn is_stalled(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownPartnerType
+                | Self::InvalidParameters(_)
+                | Self::InvalidIdentity(_)
+                | Self::InvalidSchedule(_)
+                | Self::InvalidInterval(_)
+                | Self::InvalidOverlap(_)
+                | Self::AccountRequired
+                | Self::AccountNotAllowed(_)
+                | Self::IdentityNotAllowed(_)
+                | Self::IdentityInUse(_)
+                | Self::EndpointMismatch
+                | Self::RotatesOwnAdmin
+                | Self::DisruptionNotAllowed
+                | Self::EngineNotSupported { .. }
+                | Self::RotatedElsewhere
+                | Self::StoreNotAllowed(_)
+                | Self::SecretNameNotAllowed(_)
+                | Self::SecretOwnedByAnother(_)
+                | Self::OwnershipContested(_)
+                | Self::SecretMissing(_)
+                | Self::SecretScheduledForDeletion(_)
+                | Self::RegionNotAllowed(_)
+                | Self::SeedInvalid(_)
+                | Self::SeedRejected
+                | Self::CredentialRejected
+                | Self::TargetConflict { .. }
+                | Self::TemplateInvalid { .. }
+                | Self::AccessDenied(_)
+        )
+    }
+
+    /// The code: what conditions and `waitingFor` carry.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownPartnerType => "UnknownPartnerType",
+            Self::InvalidIdentity(IdentityProblem::Reserved { .. }) => "IdentityNotAllowed",
+            Self::InvalidParameters(_) | Self::InvalidIdentity(_) => "InvalidParameters",
+            Self::InvalidSchedule(_) | Self::InvalidInterval(_) => "InvalidSchedule",
+            Self::InvalidOverlap(_) => "InvalidOverlap",
+            Self::AccountRequired => "AccountRequired",
+            Self::AccountNotAllowed(_) => "AccountNotAllowed",
+            Self::IdentityNotAllowed(_) => "IdentityNotAllowed",
+            Self::IdentityInUse(_) => "IdentityInUse",
+            Self::EndpointMismatch => "EndpointMismatch",
+            Self::RotatesOwnAdmin => "RotatesOwnAdmin",
+            Self::DisruptionNotAllowed => "DisruptionNotAllowed",
+            Self::EngineNotSupported { .. } => "EngineNotSupported",
+            Self::RotatedElsewhere => "RotatedElsewhere",
+            Self::StoreNotAllowed(_) => "StoreNotAllowed",
+            Self::SecretNameNotAllowed(_) => "SecretNameNotAllowed",
+            Self::SecretOwnedByAnother(_) => "SecretOwnedByAnother",
+            Self::OwnershipContested(_) => "OwnershipContested",
+            Self::SecretMissing(_) => "SecretMissing",
+            Self::SecretScheduledForDeletion(_) => "SecretScheduledForDeletion",
+            Self::RegionNotAllowed(_) => "RegionNotAllowed",
+            Self::SeedInvalid(_) => "SeedInvalid",
+            Self::SeedRejected => "SeedRejected",
+            Self::CredentialRejected => "CredentialRejected",
+            Self::TargetConflict { .. } => "TargetConflict",
+            Self::TemplateInvalid { .. } => "TemplateInvalid",
+            Self::AccessDenied(_) => "AccessDenied",
+            Self::SeedMissing(_) => "SeedMissing",
+            Self::SecretNotFound(_) => "SecretNotFound",
+            Self::AccountNotFound(_) => "AccountNotFound",
+            Self::StoreNotFound(_) => "StoreNotFound",
+            Self::Onboarding => "Onboarding",
+            Self::NotOnboarded => "NotOnboarded",
+            Self::Deleting => "Deleting",
+            Self::Suspended => "Suspended",
+            Self::AwaitingSweep => "AwaitingSweep",
+            Self::ReplicaInProgress(_) => "InProgress",
+            Self::RegionFailed { .. } => "RegionFailed",
+            Self::RegionUnreachable(_) => "RegionUnreachable",
+            Self::TargetForbidden(_) => "TargetForbidden",
+            Self::Fault(fault) if fault.place == Place::Partner => "PartnerUnavailable",
+            Self::Fault(_) => "ReadFailed",
+            Self::Settling => "Settling",
+            Self::CandidateNotAccepted => "CandidateNotAccepted",
+            Self::AttemptsSpaced => "AttemptsSpaced",
+            Self::NotDue => "NotDue",
+            Self::RegionCarriesOld(_) | Self::TargetCarriesOld(_) => "WaitingForProof",
+            Self::WaitingForOverlap => "WaitingForOverlap",
+            Self::RevocationAnnounced(_) => "WaitingForPartner",
+            Self::QuotaUsedByOthers(_) => "QuotaUsedByOthers",
+            Self::OrphanSuspected(_) => "OrphanSuspected",
+            Self::RotationFailed => "RotationFailed",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    /// The message: the field, what is wrong, the remedy. Printable ASCII, at most 1,024 characters by its parts.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownPartnerType => f.write_str("spec.partner.type: not a type that this operator knows; `mes partners` lists them"),
+            Self::InvalidParameters(problems) => {
+                f.write_str("spec.partner.parameters: ")?;
+                list(f, problems.iter().map(ToString::to_string))
+            }
+            Self::InvalidIdentity(problem) => write!(f, "spec.partner: {problem}"),
+            Self::InvalidSchedule(problem) => write!(f, "spec.{problem}"),
+            Self::InvalidInterval(problem) => write!(f, "spec.{problem}"),
+            Self::InvalidOverlap(problem) => write!(f, "spec.{problem}"),
+            Self::AccountRequired => f.write_str("spec.partner.accountRef: this partner type needs a PartnerAccount; ask the platform's administrators for one"),
+            Self::AccountNotAllowed(name) => write!(f, "spec.partner.accountRef: PartnerAccount {name} does not serve this namespace and type; its administrators grant it in spec.grants and spec.partnerTypes"),
+            Self::IdentityNotAllowed(identity) => write!(f, "spec.partner: the account does not grant {identity} to this namespace; its administrators grant it in spec.grants[].identities"),
+            Self::IdentityInUse(identity) => write!(f, "spec.partner: an older resource of this cluster already rotates {identity}; delete one of the two"),
+            Self::EndpointMismatch => f.write_str("spec.partner.accountRef: the account's endpoint, the key `endpoint` of its admin Secret and the host in the value must be the same; make them equal"),
+            Self::RotatesOwnAdmin => f.write_str("spec.partner: this is the credential that the account itself logs in with; give the account an admin credential of its own"),
+            Self::DisruptionNotAllowed => f.write_str("spec.partner.parameters: with these the old credential dies in the call that makes the new one, which this version does not do; for PostgreSQLRole add alternateUsername"),
+            Self::EngineNotSupported { aws_does: true } => f.write_str("spec.rotation.engine: the operator does not rotate this type itself; set engine: SecretsManager, AWS does"),
+            Self::EngineNotSupported { aws_does: false } => f.write_str("spec.rotation.engine: AWS does not rotate this type; leave out engine, the operator does"),
+            Self::RotatedElsewhere => f.write_str("spec.rotation.engine: AWS rotates this secret; turn its rotation off, or set engine: SecretsManager where AWS has the type"),
+            Self::StoreNotAllowed(name) => write!(f, "spec.storeRef: SecretsManagerStore {name} does not serve this namespace; its administrators grant it in spec.grants"),
+            Self::SecretNameNotAllowed(name) => write!(f, "spec.storeRef.secretName: {name} is not granted to this namespace; the store's administrators grant it in spec.grants[].manage or observe"),
+            Self::SecretOwnedByAnother(name) => write!(f, "the AWS secret {name} belongs to somebody else and was left as it is; delete or rename it, or let the store's administrators name its owner's UID in spec.takeOver"),
+            Self::OwnershipContested(name) => write!(f, "the claim on AWS secret {name} was changed by another; nothing is written until one of the two is gone"),
+            Self::SecretMissing(name) => write!(f, "the AWS secret {name} or its AWSCURRENT is gone; targets are kept; restore it, or delete and make the resource again"),
+            Self::SecretScheduledForDeletion(name) => write!(f, "the AWS secret {name} is scheduled for deletion; everything is held; restore it with `aws secretsmanager restore-secret`"),
+            Self::RegionNotAllowed(region) => write!(f, "spec.regions: the store does not allow {region}; its administrators list it in spec.regions"),
+            Self::SeedInvalid(SeedProblem::WrongType) => f.write_str("spec.onboard.fromSecret: that Secret is not of type managed-secrets.io/seed and was not read; make one of that type"),
+            Self::SeedInvalid(SeedProblem::Host) => f.write_str("spec.onboard.fromSecret: the host in the seed is neither the account's nor the vendor's own"),
+            Self::SeedInvalid(SeedProblem::Fields(problems)) => {
+                f.write_str("spec.onboard.fromSecret: ")?;
+                list(f, problems.iter().map(|problem| format!("{problem}")))
+            }
+            Self::SeedRejected => f.write_str("spec.onboard.fromSecret: the partner refuses the seed; nothing was made; put a valid credential into it"),
+            Self::CredentialRejected => f.write_str("the partner refuses AWSCURRENT; if it was revoked by hand, give a new one"),
+            Self::TargetConflict { target, why } => match why {
+                Conflict::Foreign => write!(f, "spec.targets[{target}]: that Secret is not ours and was left as it is; to hand it over: kubectl annotate secret {target} managed-secrets.io/adopt=<this resource>"),
+                Conflict::AnotherResource => write!(f, "spec.targets[{target}]: that Secret belongs to another resource; choose another name"),
+                Conflict::Immutable => write!(f, "spec.targets[{target}]: that Secret is immutable; delete it, it is then made again"),
+                Conflict::WrongType => write!(f, "spec.targets[{target}]: a Secret's type can't change; delete it, it is then made again, or set the type it has"),
+            },
+            Self::TemplateInvalid { problem, .. } => write!(f, "spec.{problem}"),
+            Self::AccessDenied(fault) => write!(f, "{fault}: the operator's rights do not reach; see the page on IAM"),
+            Self::SeedMissing(name) => write!(f, "spec.onboard.fromSecret: waiting for Secret {name} of type managed-secrets.io/seed"),
+            Self::SecretNotFound(name) => write!(f, "spec.storeRef.secretName: waiting for AWS secret {name}"),
+            Self::AccountNotFound(name) => write!(f, "spec.partner.accountRef: waiting for PartnerAccount {name}"),
+            Self::StoreNotFound(name) => write!(f, "spec.storeRef: waiting for SecretsManagerStore {name}"),
+            Self::Onboarding => f.write_str("the first value is on its way"),
+            Self::NotOnboarded => f.write_str("there is no first value yet"),
+            Self::Deleting => f.write_str("being deleted"),
+            Self::Suspended => f.write_str("suspended: nothing changes anywhere until spec.suspend is false"),
+            Self::AwaitingSweep => f.write_str("waiting for the first sweep of the store"),
+            Self::ReplicaInProgress(region) => write!(f, "replication to {region} is under way"),
+            Self::RegionFailed { region, name_taken: true } => write!(f, "replication to {region} failed: another secret has the name there and was left as it is; delete or rename it"),
+            Self::RegionFailed { region, name_taken: false } => write!(f, "replication to {region} failed; check its KMS key and whether the region is enabled"),
+            Self::RegionUnreachable(region) => write!(f, "Secrets Manager in {region} does not answer"),
+            Self::TargetForbidden(target) => write!(f, "spec.targets[{target}]: the operator may not write Secrets in this namespace; bind ClusterRole mes-namespace here"),
+            Self::Fault(fault) => write!(f, "{fault}; tried again by itself"),
+            Self::Settling => f.write_str("done, and not yet seen"),
+            Self::CandidateNotAccepted => f.write_str("the partner does not accept the candidate yet"),
+            Self::AttemptsSpaced => f.write_str("waiting before the next attempt"),
+            Self::NotDue => f.write_str("nothing to do before the next rotation"),
+            Self::RegionCarriesOld(region) => write!(f, "{region} does not serve the new version yet"),
+            Self::TargetCarriesOld(target) => write!(f, "Secret {target} does not carry the new version yet"),
+            Self::WaitingForOverlap => f.write_str("both credentials live until the overlap has passed"),
+            Self::RevocationAnnounced(id) => write!(f, "the revocation of {id} is announced"),
+            Self::QuotaUsedByOthers(Some(slot)) => write!(f, "{slot} has a password that is not ours and was left as it is; its owner frees it with: ALTER ROLE \"{slot}\" NOLOGIN PASSWORD NULL"),
+            Self::QuotaUsedByOthers(None) => f.write_str("credentials that are not ours use up what the partner allows; delete one there"),
+            Self::OrphanSuspected(id) => write!(f, "{id} may be a lost candidate of ours; whoever owns it deletes it at the partner"),
+            Self::RotationFailed => f.write_str("AWS's rotation failed; see the secret's rotation in AWS"),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = String>) -> fmt::Result {
+    let items: Vec<String> = items.take(8).collect();
+    f.write_str(&items.join(", "))
+}
