@@ -74,7 +74,9 @@ pub enum Seed {
     /// Its host is not the account's, or not one of the vendor's own.
     WrongHost,
     /// Its identity is not one that the account grants.
-    NotGranted,
+    NotGranted(Identity),
+    /// An older resource of the cluster has its identity.
+    InUse(Identity),
     /// It is the credential that the account logs in with.
     Admins,
     /// Well formed, but the partner refuses it.
@@ -180,6 +182,8 @@ pub struct Replica {
 pub struct Stored {
     /// What is wrong with its fields, if anything.
     pub problems: Vec<FieldProblem>,
+    /// Targets that it can't be rendered into.
+    pub renders: BTreeMap<TargetName, RenderError>,
 }
 
 /// What the partner says to the stored bytes.

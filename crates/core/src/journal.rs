@@ -292,8 +292,10 @@ impl Rotation {
                 }
             }
             Entry::Promoted => {
-                if !self.promoting() || self.aborting {
-                    return Err(Illegal);
+                // The label decides, not `Promoting`: a person may have moved AWSCURRENT onto the candidate first.
+                match &mut self.attempt {
+                    Some(attempt) if !self.aborting => attempt.step = IntentStep::Promote,
+                    _ => return Err(Illegal),
                 }
                 self.promoted = self.promoted.or(Some(now));
             }

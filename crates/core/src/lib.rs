@@ -5,14 +5,18 @@
 //! comes next, looks or acts once, and asks again.
 #![deny(missing_docs)]
 
+pub mod case;
+pub mod decide;
 pub mod duration;
 pub mod effect;
 pub mod facts;
 pub mod fault;
+pub mod goals;
 pub mod journal;
 pub mod lease;
 pub mod names;
 pub mod partner;
+pub mod quiet;
 pub mod reason;
 pub mod schedule;
 pub mod scope;

@@ -27,6 +27,8 @@ pub enum Mark {
     End(Uid),
     /// A promotion.
     Promoted(Uid),
+    /// The resource's own deletion.
+    Deletion,
 }
 
 /// What was tried lately for one resource.
@@ -122,8 +124,9 @@ impl Tries {
     }
 
     /// Notes every record that this process sees for the first time, and forgets those that are gone.
-    pub fn saw(&mut self, journal: &Journal, now: Timestamp) {
-        let marks: BTreeSet<Mark> = journal.rotations.iter().flat_map(marks).collect();
+    pub fn saw(&mut self, journal: &Journal, deleting: bool, now: Timestamp) {
+        let deletion = deleting.then_some(Mark::Deletion);
+        let marks: BTreeSet<Mark> = journal.rotations.iter().flat_map(marks).chain(deletion).collect();
         self.first_seen.retain(|mark, _| marks.contains(mark));
         for mark in marks {
             self.first_seen.entry(mark).or_insert(now);

@@ -1,0 +1,122 @@
+//! `Deleted`: gone along the three axes, each proven at the remote.
+//!
+//! Order: an open rotation is undone, or goes on to its promotion → targets → replicas → credentials at the partner → the
+//! secret → finalizers. The deletion itself, read live, is the announcement of every revocation here (PROTOCOL 3). An
+//! adopted or observed secret is never deleted.
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict, every};
+use crate::effect::Effect;
+use crate::facts::{Ownership, StoreSecret};
+use crate::goals::rotated::{self, promotion, retirement};
+use crate::journal::{Entry, Outcome};
+use crate::reason::Reason;
+use crate::spec::{Fate, Onboard, Spec};
+use crate::tries::Mark;
+
+/// The rule.
+pub fn deleted(case: Case<'_>) -> Verdict {
+    let resource = case.resource;
+    if !resource.held && case.journal.rotations.iter().all(|rotation| !rotation.held) {
+        return Ok(());
+    }
+    if !resource.abandoned {
+        settle(case)?;
+    }
+    for rotation in case.journal.rotations.iter().filter(|rotation| rotation.held) {
+        return case.act(Effect::ReleaseRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() });
+    }
+    if resource.held { case.act(Effect::Release) } else { Ok(()) }
+}
+
+fn settle(case: Case<'_>) -> Verdict {
+    let axes = case.resource.deletion;
+    let keeps_all = axes.targets == Fate::Retain && axes.store == Fate::Retain && axes.partner == Fate::Retain;
+    let spec = match &case.resource.spec {
+        Ok(spec) => spec,
+        // What can't be resolved can't be reached: with nothing to take along it goes, else a person mends it.
+        Err(_) if keeps_all => return Ok(()),
+        Err(reason) => return Err(Step::Blocked(reason.clone())),
+    };
+    let secret = case.store_secret()?.filter(|secret| secret.ownership == Ownership::Ours);
+    if let Some(secret) = secret {
+        decided(case, spec, secret)?;
+    }
+    targets(case)?;
+    let ours = matches!(spec.onboard, Onboard::FromSecret | Onboard::Mint);
+    let removes = axes.store == Fate::Remove && ours;
+    match secret {
+        Some(secret) if !secret.scheduled_for_deletion => {
+            if removes {
+                replicas(case, secret)?;
+            }
+            if axes.partner == Fate::Remove {
+                credentials(case, spec, secret)?;
+            }
+            if removes {
+                case.act(Effect::DeleteSecret { recovery_window_days: case.resource.deletion.recovery_window_days })
+            } else {
+                Ok(())
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An open rotation is undone before its commit point, and brought past it after.
+fn decided(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
+    let Some(open) = case.journal.open() else { return Ok(()) };
+    let Some(attempt) = &open.attempt else {
+        return case.record(open, vec![Entry::End(Outcome::ResourceDeleted)]);
+    };
+    if open.aborting {
+        return retirement::undone(case, spec, open, secret, Outcome::ResourceDeleted);
+    }
+    if !open.promoting() {
+        return case.record(open, vec![Entry::Abort]);
+    }
+    if promotion::passed(open, secret) {
+        promotion::noted(case, open).map(drop)
+    } else {
+        promotion::promoted(case, spec, open, attempt, secret)
+    }
+}
+
+fn targets(case: Case<'_>) -> Verdict {
+    if case.resource.deletion.targets == Fate::Retain {
+        return Ok(());
+    }
+    let ours = case.labelled()?.first();
+    ours.map_or(Ok(()), |secret| {
+        case.act(Effect::RemoveTarget {
+            target: secret.name.clone(),
+            onto: (secret.uid.clone(), secret.revision.clone()),
+        })
+    })
+}
+
+/// AWS refuses to delete a secret that has replicas.
+fn replicas(case: Case<'_>, secret: &StoreSecret) -> Verdict {
+    every(secret.replication.keys().map(|region| case.act(Effect::RemoveReplica { region: region.clone() })))
+}
+
+/// Every credential whose bytes a version of ours holds, AWSCURRENT's last.
+fn credentials(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
+    if case.resource.contract().is_none() {
+        return Ok(());
+    }
+    case.over(&Mark::Deletion, Reason::Deleting)?;
+    let acting = rotated::acting(spec, secret)?;
+    let listed = case.credentials(acting.clone(), rotated::known(case, secret))?;
+    let current = secret.current();
+    let holds_current =
+        |versions: &std::collections::BTreeSet<_>| current.is_some_and(|current| versions.contains(current));
+    let mut ours: Vec<_> = listed.iter().filter(|credential| !credential.versions.is_empty()).collect();
+    ours.sort_by_key(|credential| holds_current(&credential.versions));
+    let debtor = &case.resource.own.uid;
+    let owed = ours.into_iter().find(|credential| !case.tries().answered(debtor, &credential.id));
+    owed.map_or(Ok(()), |credential| {
+        let version = credential.versions.first().cloned();
+        case.act(Effect::Revoke { debtor: debtor.clone(), credential: credential.id.clone(), version, acting })
+    })
+}

@@ -1,0 +1,218 @@
+//! The candidate: intended, stored, registered, accepted. All that can still be undone.
+//!
+//! Invariant: no credential is made at a partner without a durable record made before (I3); an announced create is made
+//! once, by who announced it (P4); an attempt is given up by one record alone (P3).
+
+use std::collections::BTreeSet;
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict};
+use crate::effect::{Acting, Effect, Right};
+use crate::facts::{Acceptance, Credential, StoreSecret};
+use crate::goals::rotated::{acting, known, orphans};
+use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
+use crate::names::{Slot, Tag, VersionId};
+use crate::partner::{Chooser, Contract, Overlap};
+use crate::reason::Reason;
+use crate::spec::Spec;
+use crate::tries::Mark;
+
+/// Line 4: an attempt is announced.
+pub fn intended<'a>(
+    case: Case<'a>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &'a Rotation,
+    secret: &StoreSecret,
+) -> Verdict<&'a Attempt> {
+    match &rotation.attempt {
+        Some(attempt) => Ok(attempt),
+        None => intend(case, spec, contract, rotation, secret, 1),
+    }
+}
+
+/// Line 5: the candidate's bytes are in the store, read by id (P2).
+pub fn stored(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict {
+    if attempt.step > IntentStep::Create {
+        return Ok(());
+    }
+    if let Some(stored) = case.version(&attempt.version)? {
+        return if stored.problems.is_empty() { Ok(()) } else { give_up(case, contract, rotation, secret) };
+    }
+    let Some(right) = case.right(rotation, IntentStep::Create) else {
+        // Announced by another process, or the answer was lost: it may still be on its way.
+        case.over(&mark(rotation, attempt, IntentStep::Create), Reason::Settling)?;
+        return give_up(case, contract, rotation, secret);
+    };
+    let basis = attempt.supersedes.clone();
+    case.act(match contract.chooser {
+        Chooser::Caller => {
+            Effect::Compose { version: attempt.version.clone(), basis, slot: attempt.slot.clone(), right }
+        }
+        Chooser::Partner => {
+            let tag = Tag::of(&case.resource.own.cluster, &attempt.version);
+            Effect::Mint { version: attempt.version.clone(), basis, tag, acting: acting(case.spec()?, secret)?, right }
+        }
+    })
+}
+
+/// Line 6: a candidate of our own making is accepted by the partner because we told it so.
+pub fn registered(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict {
+    if contract.chooser == Chooser::Partner || attempt.step > IntentStep::Register || attempt.accepted > 0 {
+        return Ok(());
+    }
+    if attempt.step < IntentStep::Register {
+        may_fill(case, spec, rotation, attempt, secret)?;
+        return case.record(rotation, vec![Entry::Registering]);
+    }
+    if case.acceptance(&attempt.version)? == Some(Acceptance::Accepted) {
+        return Ok(());
+    }
+    match case.right(rotation, IntentStep::Register) {
+        Some(right) => {
+            case.act(Effect::Register { version: attempt.version.clone(), acting: acting(spec, secret)?, right })
+        }
+        // Registered, and not accepted yet; or announced by a process that is gone. The same bytes again change
+        // nothing, so once every older call is over they are announced anew.
+        None => {
+            case.over(&mark(rotation, attempt, IntentStep::Register), Reason::CandidateNotAccepted)?;
+            may_fill(case, spec, rotation, attempt, secret)?;
+            case.record(rotation, vec![Entry::Registering])
+        }
+    }
+}
+
+/// Line 7: the stored bytes, read back in this very pass, are accepted, as often in a row as the contract asks.
+pub fn accepted(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict {
+    match case.acceptance(&attempt.version)? {
+        Some(Acceptance::Accepted) if attempt.accepted >= contract.successes => Ok(()),
+        Some(Acceptance::Accepted) => case.record(rotation, vec![Entry::Accepted(attempt.accepted.saturating_add(1))]),
+        Some(Acceptance::Alien | Acceptance::Malformed) if attempt.step < IntentStep::Promote => {
+            give_up(case, contract, rotation, secret)
+        }
+        Some(_) => {
+            let patience = contract.propagation.max(case.bounds().acceptance);
+            let since = case.first_saw(&mark(rotation, attempt, attempt.step.min(IntentStep::Register)));
+            if case.now.duration_since(since) < patience {
+                return case.wait(Reason::CandidateNotAccepted, 2);
+            }
+            give_up(case, contract, rotation, secret)
+        }
+        None => case.wait(Reason::Settling, 2),
+    }
+}
+
+/// P3: the attempt is given up by announcing the next one, or, at the end of patience, the rotation is.
+pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
+    let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
+    if made >= case.bounds().attempts {
+        return case.record(rotation, vec![Entry::Abort]);
+    }
+    let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
+    let earliest = began.map_or(case.now, |began| began + case.bounds().spacing);
+    if case.now < earliest {
+        return Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(earliest) });
+    }
+    intend(case, case.spec()?, contract, rotation, secret, made.saturating_add(1))
+}
+
+/// How a rotation that undid itself ended.
+pub fn undone_as(rotation: &Rotation) -> Outcome {
+    if rotation.deleting { Outcome::Cancelled } else { Outcome::Exhausted }
+}
+
+fn intend<T>(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+    number: u16,
+) -> Verdict<T> {
+    settled(case, secret)?;
+    let current = secret.current().filter(|_| case.resource.noted.onboarded).cloned();
+    let acting = acting(spec, secret)?;
+    if let Acting::As(version) = &acting {
+        // It acts with its own rights: dead, it can't replace itself, and a person must bring a new one.
+        match case.acceptance(version)? {
+            Some(Acceptance::Accepted) => {}
+            Some(_) => return Err(Step::Blocked(Reason::CredentialRejected)),
+            None => return case.wait(Reason::Settling, 2),
+        }
+    }
+    let listed = case.credentials(acting, known(case, secret))?;
+    // What this announcement gives up is a stray from then on, not before.
+    orphans::swept(case, spec, rotation, secret, listed)?;
+    let slot = slot(spec, contract, secret, listed);
+    orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
+    let baseline: BTreeSet<_> = listed.iter().map(|credential| credential.id.clone()).collect();
+    case.record(
+        rotation,
+        vec![Entry::Intend {
+            number,
+            version: VersionId::of(&rotation.uid, number),
+            supersedes: current,
+            slot,
+            baseline,
+            overlap: spec.rotation.overlap,
+        }],
+    )
+}
+
+/// P18: a Describe that is older than the journal is not believed.
+fn settled(case: Case<'_>, secret: &StoreSecret) -> Verdict {
+    let Some(last) = case.journal.last_promoted() else { return Ok(()) };
+    let stale = last.attempt.as_ref().is_some_and(|attempt| !secret.versions.contains_key(&attempt.version));
+    if stale { case.over(&Mark::Promoted(last.uid.clone()), Reason::Settling) } else { Ok(()) }
+}
+
+/// The slot that AWSCURRENT is not in: an empty one first.
+fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Credential]) -> Option<Slot> {
+    if contract.overlap != Overlap::TwoSlots || spec.slots.is_empty() {
+        return None;
+    }
+    let current = secret.current();
+    let holding = |slot: &Slot| listed.iter().find(|credential| credential.slot.as_ref() == Some(slot));
+    let taken = |slot: &&Slot| {
+        holding(slot).is_some_and(|credential| current.is_some_and(|current| credential.versions.contains(current)))
+    };
+    let free: Vec<&Slot> = spec.slots.iter().filter(|slot| !taken(slot)).collect();
+    free.iter().find(|slot| holding(slot).is_none()).or(free.first()).map(|slot| (*slot).clone())
+}
+
+/// P13, P21: the slot is empty or holds what we may overwrite, and no older call on it is under way.
+fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
+    let Some(slot) = &attempt.slot else { return Ok(()) };
+    let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    let Some(there) = listed.iter().find(|credential| credential.slot.as_ref() == Some(slot)) else { return Ok(()) };
+    let harmless =
+        |version: &VersionId| *version == attempt.version || rotation.burned().any(|burned| burned == *version);
+    let live = secret.current().is_some_and(|current| there.versions.contains(current));
+    if there.versions.is_empty() || live || !there.versions.iter().any(harmless) {
+        return case.wait(Reason::QuotaUsedByOthers(Some(slot.clone())), 30);
+    }
+    Ok(())
+}
+
+fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {
+    Mark::Intent(Right { rotation: rotation.uid.clone(), attempt: attempt.number, step })
+}

@@ -1,0 +1,141 @@
+//! When a rotation starts and why; its name; what becomes of requests.
+//!
+//! Invariant: a rotation starts for a due time, the first replacement of a seed, or a person's request; never for a
+//! restart, a relist, or an edit (S12). Triggers of the operator are derived again from facts: a forged or restored
+//! object rotates nothing.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict};
+use crate::effect::Effect;
+use crate::journal::{Entry, Outcome, Rotation, Trigger};
+use crate::names::{ObjectName, VersionId};
+use crate::reason::Reason;
+use crate::schedule::due_within;
+use crate::spec::{Engine, Onboard, Spec};
+
+/// Nothing is due yet; or a rotation is opened.
+pub fn due(case: Case<'_>, spec: &Spec) -> Verdict {
+    match trigger(case, spec) {
+        Ok(trigger) => case.act(opening(case, trigger)),
+        Err(until) => until.map_or(Ok(()), |until| Err(Step::Wait { reason: Reason::NotDue, until: Some(until) })),
+    }
+}
+
+/// When the next rotation starts by itself, if it ever does.
+pub fn next(case: Case<'_>) -> Option<Timestamp> {
+    let spec = case.resource.spec.as_ref().ok()?;
+    match trigger(case, spec) {
+        Ok(_) => Some(case.now),
+        Err(until) => until,
+    }
+}
+
+/// How long the schedule's window has been over without a rotation, if it is.
+pub fn overdue(case: Case<'_>) -> Option<SignedDuration> {
+    let spec = case.resource.spec.as_ref().ok()?;
+    let schedule = spec.rotation.schedule.as_ref()?;
+    let missed = schedule.due(last(case), case.now)?.overdue_since?;
+    Some(case.now.duration_since(missed))
+}
+
+/// The effect that opens a rotation under the next free name: the highest number ever and one (pruning lowers the count).
+pub fn opening(case: Case<'_>, trigger: Trigger) -> Effect {
+    let own = case.resource.own.name.as_str();
+    let number = |rotation: &Rotation| rotation.name.as_str().strip_prefix(own)?.strip_prefix('-')?.parse::<u64>().ok();
+    let highest = case.journal.rotations.iter().filter_map(number).max().unwrap_or(0);
+    // A squatted name is refused by the API server (`Exists`); then the next number is tried.
+    let taken = (1..=64).find(|step| {
+        let fault = name(own, highest.saturating_add(*step)).map(|rotation| Effect::Open { rotation, trigger });
+        fault.is_some_and(|effect| {
+            case.tries().fault_of_effect(&effect).is_none_or(|fault| fault.kind != crate::fault::FaultKind::Exists)
+        })
+    });
+    let rotation =
+        name(own, highest.saturating_add(taken.unwrap_or(1))).unwrap_or_else(|| case.resource.own.name.clone());
+    Effect::Open { rotation, trigger }
+}
+
+/// Requests that an earlier rotation satisfies, and objects that ask for what the facts do not bear out, are ended.
+pub fn answered(case: Case<'_>) -> Verdict {
+    let open = case.journal.open();
+    for waiting in case.journal.waiting() {
+        let begun = waiting.attempt.is_some() || waiting.aborting;
+        let outcome = match waiting.trigger {
+            _ if begun => None,
+            _ if waiting.owned == Some(false) => Some(Outcome::Restored),
+            _ if waiting.deleting => Some(Outcome::Cancelled),
+            Trigger::Request if case.resource.contract().is_none() => Some(Outcome::EngineNotSupported),
+            // Asked for before the running one began: that one makes it true.
+            Trigger::Request if merged(waiting, open) => Some(Outcome::Merged),
+            Trigger::Request => None,
+            Trigger::Schedule | Trigger::Onboarding => {
+                let derived = case.resource.spec.as_ref().is_ok_and(|spec| trigger(case, spec) == Ok(waiting.trigger));
+                let minting = waiting.trigger == Trigger::Onboarding && !case.resource.noted.onboarded && is_mint(case);
+                (!derived && !minting).then_some(Outcome::NotDue)
+            }
+        };
+        if let Some(outcome) = outcome {
+            return case.record(waiting, vec![Entry::End(outcome)]);
+        }
+    }
+    Ok(())
+}
+
+fn merged(request: &Rotation, open: Option<&Rotation>) -> bool {
+    let began = open.filter(|open| open.uid != request.uid).and_then(|open| open.attempt.as_ref());
+    began.is_some_and(|attempt| attempt.number == 1 && request.created < attempt.time)
+}
+
+fn is_mint(case: Case<'_>) -> bool {
+    case.resource.spec.as_ref().is_ok_and(|spec| spec.onboard == Onboard::Mint)
+}
+
+/// Why a rotation starts now; or when the next one starts by itself.
+fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
+    if !matches!(spec.rotation.engine, Engine::Operator(_)) {
+        return Err(None);
+    }
+    if spec.rotation.first_immediately && still_first(case) {
+        return Ok(Trigger::Onboarding);
+    }
+    let Some(schedule) = &spec.rotation.schedule else { return Err(None) };
+    let Some(due) = schedule.due(last(case), case.now) else { return Err(None) };
+    let starts = due_within(&due.window, spread(case));
+    if due.overdue_since.is_some() || starts <= case.now { Ok(Trigger::Schedule) } else { Err(Some(starts)) }
+}
+
+/// Whether AWSCURRENT is what came in, never replaced by us: told by its version id, so also after a lost status.
+fn still_first(case: Case<'_>) -> bool {
+    let current = case.resource.noted.version.as_ref();
+    let seeded = |version: &VersionId| {
+        (0..=u16::from(u8::MAX)).any(|number| VersionId::first(&case.resource.own.uid, number) == *version)
+    };
+    let adopted = is_adopted(case) && case.resource.noted.last_rotation.is_none();
+    case.journal.last_promoted().is_none() && current.is_some_and(|version| seeded(version) || adopted)
+}
+
+fn is_adopted(case: Case<'_>) -> bool {
+    case.resource.spec.as_ref().is_ok_and(|spec| spec.onboard == Onboard::Adopt)
+}
+
+/// When it was rotated last; before any rotation, when the resource was made.
+fn last(case: Case<'_>) -> Timestamp {
+    let journal = case.journal.last_promoted().and_then(|rotation| rotation.promoted);
+    case.resource.noted.last_rotation.max(journal).unwrap_or(case.resource.own.created)
+}
+
+fn spread(case: Case<'_>) -> u64 {
+    // FNV-1a over the UID: a start of its own for each resource, the same after a restart. Not a secret, so no key.
+    case.resource
+        .own
+        .uid
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn name(own: &str, number: u64) -> Option<ObjectName> {
+    ObjectName::parse(format!("{own}-{number}")).ok()
+}

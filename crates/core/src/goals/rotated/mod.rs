@@ -1,0 +1,165 @@
+//! `Rotated`: as fresh as asked, and nothing owed. The protocol of a rotation, in order.
+//!
+//! Each line ends in `?`; the first that does not hold is the next step. There is no state machine and no phase to
+//! restore after a crash: labels at AWS, the partner and the journal say which lines hold. Rules named P… are those of
+//! `docs/protocol.md`.
+
+pub mod candidate;
+pub mod delegated;
+pub mod due;
+pub mod orphans;
+pub mod promotion;
+pub mod retirement;
+
+use std::collections::BTreeSet;
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict};
+use crate::effect::{Acting, Effect};
+use crate::facts::StoreSecret;
+use crate::goals::onboarded::claimed;
+use crate::journal::{Entry, Outcome, Rotation};
+use crate::names::VersionId;
+use crate::partner::Contract;
+use crate::reason::Reason;
+use crate::spec::{Engine, Fate, Onboard, Spec};
+
+/// The rule. `served`: the first value is known to work.
+pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
+    let spec = case.spec()?;
+    match &spec.rotation.engine {
+        Engine::None => housekeeping(case),
+        Engine::SecretsManager(delegation) => {
+            if !served {
+                return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
+            }
+            delegated::delegated(case, delegation)?;
+            housekeeping(case)
+        }
+        Engine::Operator(contract) => operated(case, spec, contract, served),
+    }
+}
+
+fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> Verdict {
+    due::answered(case)?;
+    let Some(rotation) = case.journal.open() else {
+        housekeeping(case)?;
+        if !served {
+            return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
+        }
+        return due::due(case, spec);
+    };
+    let secret = claimed(case)?;
+    if !served && spec.onboard != Onboard::Mint {
+        return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
+    }
+    if rotation.deleting && !rotation.promoting() && !rotation.aborting {
+        return case.record(rotation, vec![Entry::Abort]);
+    }
+    if rotation.aborting {
+        return retirement::undone(case, spec, rotation, secret, Outcome::Cancelled);
+    }
+    let attempt = if promotion::passed(rotation, secret) {
+        promotion::noted(case, rotation)?
+    } else {
+        held(case, rotation)?;
+        let attempt = candidate::intended(case, spec, contract, rotation, secret)?;
+        candidate::stored(case, contract, rotation, attempt, secret)?;
+        candidate::registered(case, spec, contract, rotation, attempt, secret)?;
+        candidate::accepted(case, contract, rotation, attempt, secret)?;
+        promotion::promoted(case, spec, rotation, attempt, secret)?;
+        attempt
+    };
+    retirement::overlapped(case, spec, rotation)?;
+    promotion::in_force(case, rotation, attempt, secret)?;
+    retirement::delivered(case, spec, attempt)?;
+    retirement::retired(case, spec, rotation, secret)?;
+    retirement::clean(case, rotation, secret)?;
+    case.record(rotation, vec![Entry::End(if attempt.supersedes.is_some() { Outcome::Revoked } else { Outcome::Kept })])
+}
+
+/// What the rule would say if nothing outside changed, as far as that takes no question; `None`: look closer.
+pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
+    let spec = case.resource.spec.as_ref().ok()?;
+    let kept_up = due::answered(case).is_ok();
+    match (&spec.rotation.engine, case.journal.open()) {
+        _ if !kept_up => None,
+        (_, None) => {
+            let at_rest = housekeeping(case).and_then(|()| match spec.rotation.engine {
+                Engine::Operator(_) => due::due(case, spec),
+                Engine::SecretsManager(_) | Engine::None => Ok(()),
+            });
+            match at_rest {
+                Err(Step::Act(_) | Step::Look(_)) => None,
+                rest => Some(rest),
+            }
+        }
+        (Engine::Operator(_), Some(rotation)) if rotation.promoted.is_some() && !rotation.deleting => {
+            retirement::overlapped(case, spec, rotation).err().map(Err)
+        }
+        _ => None,
+    }
+}
+
+/// P1: our finalizers are on the Rotation and its resource before anything is intended.
+fn held(case: Case<'_>, rotation: &Rotation) -> Verdict {
+    if !case.resource.held {
+        return case.act(Effect::Hold);
+    }
+    if !rotation.held {
+        return case.act(Effect::HoldRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() });
+    }
+    Ok(())
+}
+
+/// Finalizers go when nothing is owed any more, and the history keeps its length.
+fn housekeeping(case: Case<'_>) -> Verdict {
+    if let Some(done) = case.journal.rotations.iter().find(|rotation| rotation.ended.is_some() && rotation.held) {
+        return case.act(Effect::ReleaseRotation { rotation: done.name.clone(), onto: done.revision.clone() });
+    }
+    let deletion = case.resource.deletion;
+    let needed = deletion.store == Fate::Remove || deletion.partner == Fate::Remove;
+    let owing = case.journal.open().is_some();
+    if needed && !case.resource.held && case.resource.spec.is_ok() {
+        return case.act(Effect::Hold);
+    }
+    if !needed && !owing && case.resource.held {
+        return case.act(Effect::Release);
+    }
+    // Only what was made by `generateName` is collected: a manifest in Git would be made again, and rotate again.
+    let mut ended: Vec<&Rotation> = case
+        .journal
+        .rotations
+        .iter()
+        .filter(|rotation| rotation.ended.is_some() && rotation.generated && !rotation.deleting)
+        .collect();
+    ended.sort_by_key(|rotation| (rotation.created, rotation.name.clone()));
+    match ended.len().checked_sub(case.bounds().history) {
+        Some(surplus) if surplus > 0 => {
+            ended.first().map_or(Ok(()), |oldest| case.act(Effect::Prune { rotation: oldest.name.clone() }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// With whose rights the partner is asked: the account's admin, or the credential in use.
+pub(crate) fn acting(spec: &Spec, secret: &StoreSecret) -> Verdict<Acting> {
+    match (&spec.scope.admin, secret.current()) {
+        (Some(_), _) => Ok(Acting::Admin),
+        (None, Some(current)) => Ok(Acting::As(current.clone())),
+        (None, None) => Err(Step::Blocked(Reason::SecretMissing(spec.scope.store_secret.name.clone()))),
+    }
+}
+
+/// Every version of ours whose bytes the partner may hold: the labelled ones and those that the journal speaks of.
+pub(crate) fn known(case: Case<'_>, secret: &StoreSecret) -> BTreeSet<VersionId> {
+    let mut known: BTreeSet<VersionId> = secret.versions.keys().cloned().collect();
+    for rotation in &case.journal.rotations {
+        known.extend(rotation.burned());
+        known.extend(
+            rotation.attempt.iter().flat_map(|attempt| attempt.supersedes.iter().chain([&attempt.version]).cloned()),
+        );
+        known.extend(rotation.owed.values().filter_map(|owed| owed.version.clone()));
+    }
+    known
+}

@@ -1,0 +1,93 @@
+//! Step 0 of every rotation: list, reconcile, then create.
+//!
+//! Invariant: only what a *record* gave up is a stray (P3, P5); a credential that merely is not known is reported, never
+//! revoked (R7). Whoever's credential uses up the partner's limit, it is not ours to end.
+
+use std::collections::BTreeSet;
+
+use crate::case::Case;
+use crate::decide::Verdict;
+use crate::facts::{Credential, StoreSecret};
+use crate::goals::rotated::retirement;
+use crate::journal::{Owed, Rotation};
+use crate::names::{Slot, VersionId};
+use crate::partner::Contract;
+use crate::reason::Reason;
+use crate::spec::Spec;
+
+/// Line 2: credentials of attempts that were given up are revoked, one after the other.
+pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret, listed: &[Credential]) -> Verdict {
+    let given_up = given_up(case);
+    let own: BTreeSet<VersionId> = if rotation.aborting { BTreeSet::new() } else { rotation.burned().collect() };
+    let stray = |credential: &&Credential| {
+        let slot_of_this = credential.slot.is_some() && credential.versions.iter().all(|version| own.contains(version));
+        // A slot of this rotation's own earlier attempt is overwritten by its next one, with the same checks.
+        !credential.versions.is_empty()
+            && !slot_of_this
+            && credential.versions.iter().all(|version| given_up.contains(version))
+    };
+    for credential in listed.iter().filter(stray) {
+        let owed = rotation
+            .owed
+            .get(&credential.id)
+            .cloned()
+            .unwrap_or(Owed { version: credential.versions.first().cloned(), doomed: None });
+        retirement::pay(case, spec, rotation, secret, &credential.id, &owed)?;
+    }
+    Ok(())
+}
+
+/// Line 3: the partner has room for one more.
+pub fn room(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+    listed: &[Credential],
+    slot: Option<&Slot>,
+) -> Verdict {
+    let ours_now: BTreeSet<VersionId> = rotation.burned().chain(rotation.version().cloned()).collect();
+    let baseline = rotation.attempt.as_ref().map(|attempt| &attempt.baseline);
+    let pending = |credential: &Credential| {
+        let own =
+            !credential.versions.is_empty() && credential.versions.iter().all(|version| ours_now.contains(version));
+        // Made after this rotation's baseline, and shown again by the partner: our own lost candidate, which the next
+        // create gives back.
+        let lost = contract.readable_again
+            && credential.versions.is_empty()
+            && !credential.main
+            && baseline.is_some_and(|baseline| !baseline.contains(&credential.id));
+        own || lost
+    };
+    let others: Vec<&Credential> = listed.iter().filter(|credential| !pending(credential)).collect();
+    let foreign_in_slot = slot.and_then(|slot| {
+        others.iter().find(|credential| credential.slot.as_ref() == Some(slot) && credential.versions.is_empty())
+    });
+    if foreign_in_slot.is_some() {
+        return case.wait(Reason::QuotaUsedByOthers(slot.cloned()), 30);
+    }
+    let limit = contract.live_limit.into_iter().chain(spec.live_limit).min();
+    if limit.is_none_or(|limit| others.len() < usize::from(limit)) {
+        return Ok(());
+    }
+    // Full. What an earlier rotation left of ours (kept by a person's decision) is paid here, through the same gate.
+    let current = secret.current();
+    let left = others.iter().find(|credential| {
+        !credential.versions.is_empty() && current.is_none_or(|current| !credential.versions.contains(current))
+    });
+    match left {
+        Some(credential) => {
+            let version = credential.versions.first().cloned();
+            retirement::delivered_current(case, spec, secret)?;
+            let owed = rotation.owed.get(&credential.id).cloned().unwrap_or(Owed { version, doomed: None });
+            retirement::pay(case, spec, rotation, secret, &credential.id, &owed)
+        }
+        None => case.wait(Reason::QuotaUsedByOthers(None), 60),
+    }
+}
+
+/// Every version that a record gave up and that no rotation promoted.
+fn given_up(case: Case<'_>) -> BTreeSet<VersionId> {
+    case.journal.rotations.iter().flat_map(Rotation::burned).collect()
+}

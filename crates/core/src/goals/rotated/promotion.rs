@@ -1,0 +1,119 @@
+//! The commit point: what must be revoked is written down first, then AWSCURRENT moves by compare-and-swap.
+//!
+//! Invariant: AWSCURRENT moves only onto a candidate accepted in this very pass, only from the version recorded (S9), and
+//! once it may have moved there is no abort (P8). The label decides whether it moved; the journal remembers when.
+
+use std::collections::BTreeMap;
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict};
+use crate::effect::{Effect, Right};
+use crate::facts::{Acceptance, StoreSecret};
+use crate::goals::rotated::{acting, candidate, known};
+use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
+use crate::names::{CredentialId, Stage, VersionId};
+use crate::reason::Reason;
+use crate::spec::Spec;
+use crate::tries::Mark;
+
+/// Whether AWSCURRENT has reached the candidate (P9: AWSPREVIOUS says that it did and went on).
+pub fn passed(rotation: &Rotation, secret: &StoreSecret) -> bool {
+    if rotation.promoted.is_some() {
+        return true;
+    }
+    let Some(attempt) = &rotation.attempt else { return false };
+    // AWS puts AWSCURRENT on the first version of a secret by itself: at onboarding the label alone says nothing.
+    let by_aws = attempt.supersedes.is_none() && attempt.step < IntentStep::Promote;
+    !by_aws && (secret.has(&attempt.version, Stage::CURRENT) || secret.has(&attempt.version, Stage::PREVIOUS))
+}
+
+/// That it passed is recorded, with what is owed if a person was faster than `Promoting`.
+pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt> {
+    let Some(attempt) = &rotation.attempt else { return case.wait(Reason::Settling, 2) };
+    if rotation.promoted.is_some() {
+        return Ok(attempt);
+    }
+    let mut entries = Vec::new();
+    if attempt.step < IntentStep::Promote {
+        let secret = crate::goals::onboarded::claimed(case)?;
+        entries.push(Entry::Owe(debts(case, case.spec()?, attempt, secret)?));
+    }
+    entries.push(Entry::Promoted);
+    case.record(rotation, entries)
+}
+
+/// Lines 8 and 9: owed, announced, moved.
+pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
+    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
+    if moved {
+        // P17: somebody moved AWSCURRENT meanwhile. That is a decision; this attempt was made for another one.
+        let Some(contract) = case.resource.contract() else { return case.wait(Reason::Settling, 2) };
+        return candidate::give_up(case, contract, rotation, secret);
+    }
+    if attempt.step < IntentStep::Promote {
+        let owed = debts(case, spec, attempt, secret)?;
+        return case.record(rotation, vec![Entry::Owe(owed), Entry::Promoting]);
+    }
+    match case.right(rotation, IntentStep::Promote) {
+        Some(right) => {
+            let from = attempt.supersedes.clone().or_else(|| secret.current().cloned());
+            case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
+        }
+        None => {
+            let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: IntentStep::Promote };
+            case.over(&Mark::Intent(right), Reason::Settling)?;
+            case.record(rotation, vec![Entry::Promoting])
+        }
+    }
+}
+
+/// Line 10: the candidate is AWSCURRENT and accepted now; or a person decided otherwise, and nothing is revoked.
+pub fn in_force(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
+    let current = secret.current();
+    if current == Some(&attempt.version) {
+        return match case.acceptance(&attempt.version)? {
+            Some(Acceptance::Accepted) => Ok(()),
+            Some(_) => Err(Step::Blocked(Reason::CredentialRejected)),
+            None => case.wait(Reason::Settling, 2),
+        };
+    }
+    let doomed = |version: &VersionId| {
+        rotation.owed.values().any(|owed| owed.version.as_ref() == Some(version) && owed.doomed.is_some())
+    };
+    match current {
+        // P20: doom is final. Moved back onto what is being revoked, it goes forward again.
+        Some(current) if doomed(current) => {
+            case.act(Effect::Promote { to: attempt.version.clone(), from: Some(current.clone()), right: None })
+        }
+        // P11: moved back or on by a person: both live, this rotation ends, the next one owes the loser.
+        Some(_) => case.record(rotation, vec![Entry::End(Outcome::Kept)]),
+        None => case.wait(Reason::Settling, 5),
+    }
+}
+
+/// P7: every live credential of our versions but the candidate's, and the superseded one even if it is not listed.
+fn debts(
+    case: Case<'_>,
+    spec: &Spec,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict<BTreeMap<CredentialId, Option<VersionId>>> {
+    let superseded = attempt.supersedes.as_ref();
+    let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    let mut owed: BTreeMap<CredentialId, Option<VersionId>> = BTreeMap::new();
+    for credential in listed
+        .iter()
+        .filter(|credential| !credential.versions.is_empty() && !credential.versions.contains(&attempt.version))
+    {
+        let version =
+            superseded.filter(|version| credential.versions.contains(*version)).or(credential.versions.first());
+        owed.insert(credential.id.clone(), version.cloned());
+    }
+    let listed_superseded = |version: &VersionId| listed.iter().any(|credential| credential.versions.contains(version));
+    if let Some(version) = superseded.filter(|version| !listed_superseded(version)) {
+        if let Ok(id) = CredentialId::parse(version.as_str()) {
+            owed.insert(id, Some(version.clone()));
+        }
+    }
+    Ok(owed)
+}
