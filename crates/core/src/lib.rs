@@ -23,5 +23,6 @@ pub mod scope;
 pub mod secret;
 pub mod shown;
 pub mod spec;
+pub mod status;
 pub mod target;
 pub mod tries;

@@ -68,13 +68,7 @@ fn holders_carry(case: Case<'_>, spec: &Spec, secret: &StoreSecret, version: &Ve
 }
 
 /// Line 13: what is owed is revoked, one after the other.
-pub fn retired(
-    case: Case<'_>,
-    spec: &Spec,
-    _contract: &Contract,
-    rotation: &Rotation,
-    secret: &StoreSecret,
-) -> Verdict {
+pub fn retired(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
     every(rotation.owed.iter().map(|(id, owed)| pay(case, spec, rotation, secret, id, owed)))
 }
 
