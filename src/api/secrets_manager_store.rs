@@ -207,7 +207,7 @@ pub struct StoreGrant {
     pub namespace_selector: Option<LabelSelector>,
     /// Existing secrets that they may adopt: a name, or a prefix and *; {namespace} stands for the namespace. Never another namespace's under this prefix.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 512)))]
     #[x_kube(validation = (
         r"self.all(name, name.matches(r'^([^{}*]|\{namespace\}[_./:])*(\{namespace\}|\*)?$'))",
         "grants[].manage[] must be exact or end in one *, and {namespace} must end it or be followed by one of _ . / : (else {namespace}-* lets one namespace reach another)"
@@ -215,7 +215,7 @@ pub struct StoreGrant {
     pub manage: Vec<String>,
     /// Existing secrets that they may observe: patterns as in manage.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), inner(length(min = 1, max = 512)))]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 512)))]
     #[x_kube(validation = (
         r"self.all(name, name.matches(r'^([^{}*]|\{namespace\}[_./:])*(\{namespace\}|\*)?$'))",
         "grants[].observe[] must be exact or end in one *, and {namespace} must end it or be followed by one of _ . / : (else {namespace}-* lets one namespace reach another)"
