@@ -81,12 +81,19 @@ impl Field {
 pub struct Format {
     /// The fields, in the order in which people read them.
     pub fields: &'static [Field],
+    /// Of these fields a value has at most one: with two, the identity that is granted need not be the one that is used.
+    pub exclusive: &'static [&'static str],
 }
 
 impl Format {
     /// A format of these fields.
     pub const fn new(fields: &'static [Field]) -> Self {
-        Self { fields }
+        Self { fields, exclusive: &[] }
+    }
+
+    /// The same format, in which at most one of these fields may be given.
+    pub const fn at_most_one_of(self, exclusive: &'static [&'static str]) -> Self {
+        Self { exclusive, ..self }
     }
 
     /// The field of this name.
@@ -109,9 +116,14 @@ impl Format {
             .names()
             .filter(|name| self.field(name).is_none())
             .map(|name| FieldProblem { field: showable(name).to_owned(), kind: ProblemKind::Surplus });
+        let rivals = self.exclusive.iter().filter(|name| value.get(name).is_some()).skip(1);
+        let rivals = rivals.map(|name| FieldProblem {
+            field: (*name).to_owned(),
+            kind: ProblemKind::Exclusive { fields: self.exclusive },
+        });
         let whole = (json_length(value) > LONGEST_VALUE)
             .then(|| FieldProblem { field: String::new(), kind: ProblemKind::ValueTooLarge });
-        let problems: Vec<_> = declared.chain(surplus).chain(whole).collect();
+        let problems: Vec<_> = declared.chain(surplus).chain(rivals).chain(whole).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
@@ -152,6 +164,11 @@ pub enum ProblemKind {
         /// What it wants, as the end of "must be …".
         expected: &'static str,
     },
+    /// Given beside another of these fields.
+    Exclusive {
+        /// Of which at most one may be given.
+        fields: &'static [&'static str],
+    },
     /// The whole value is larger than Secrets Manager takes.
     ValueTooLarge,
 }
@@ -168,6 +185,9 @@ impl fmt::Display for FieldProblem {
             }
             ProblemKind::TooLong { longest } => write!(f, "field {field} is longer than {longest} bytes: shorten it"),
             ProblemKind::Malformed { expected } => write!(f, "field {field} must be {expected}"),
+            ProblemKind::Exclusive { fields } => {
+                write!(f, "field {field} is one too many: give at most one of {}", fields.join(", "))
+            }
             ProblemKind::ValueTooLarge => {
                 write!(
                     f,

@@ -101,6 +101,27 @@ pub enum AdminSecret {
     },
 }
 
+impl AdminSecret {
+    /// The type that an admin secret must have, if one may be named at all.
+    pub const fn of_type(&self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Optional(of_type) | Self::Required(of_type) | Self::RequiredIf { of_type, .. } => Some(*of_type),
+        }
+    }
+
+    /// Whether this value (`None`: not yet known) cannot be rotated by AWS without an admin secret.
+    pub fn is_required(&self, value: Option<&Value>) -> bool {
+        match self {
+            Self::None | Self::Optional(_) => false,
+            Self::Required(_) => true,
+            Self::RequiredIf { field, is, .. } => {
+                value.and_then(|value| value.get(field)).is_some_and(|text| is.contains(&text.expose()))
+            }
+        }
+    }
+}
+
 /// The longest rotation interval that a type allows; the shortest is four hours for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntervalLimit {

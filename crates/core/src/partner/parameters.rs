@@ -115,6 +115,14 @@ impl PartnerType {
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
+    /// The rotation metadata that AWS gets: what is given (AWS knows its own defaults), and the admin secret as the account
+    /// grants it. Nothing of a value is ever in it: CloudTrail shows it. Check the parameters first.
+    pub fn metadata(&self, parameters: &Parameters, admin_secret_arn: Option<&str>) -> Parameters {
+        let given = parameters.iter().filter(|(key, _)| self.parameters.iter().any(|known| known.name == key.as_str()));
+        let given = given.map(|(key, text)| (key.clone(), text.clone()));
+        given.chain(admin_secret_arn.map(|arn| (ADMIN_SECRET_ARN.to_owned(), arn.to_owned()))).collect()
+    }
+
     fn parameter_problem(&self, key: &str, text: &str) -> Option<ParameterProblemKind> {
         if key == ADMIN_SECRET_ARN {
             return Some(ParameterProblemKind::AdminSecret);

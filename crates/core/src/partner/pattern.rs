@@ -16,6 +16,8 @@ pub struct Pattern {
 pub enum Shape {
     /// Any text of one line without control characters, not beginning or ending with a blank.
     Line,
+    /// Printable ASCII without blanks: what fits into a header or a form.
+    Token,
     /// ASCII letters, digits and these others.
     Word {
         /// What is allowed beside letters and digits.
@@ -59,6 +61,8 @@ pub enum Shape {
     Host,
     /// `https://`, a host, perhaps a port and a path; no user, query, fragment or trailing slash.
     HttpsUrl,
+    /// The same, with at most one trailing slash.
+    HttpsUrlPerhapsSlash,
     /// The same, as bare origin below this suffix (empty: any): no port, no path.
     HttpsOrigin {
         /// With its leading dot, for example `.my.salesforce.com`.
@@ -84,6 +88,8 @@ impl Pattern {
     /// Any text of one line.
     pub const LINE: Self =
         Self::new(Shape::Line, "one line of text without control characters and without blanks around it");
+    /// A secret that partners make.
+    pub const TOKEN: Self = Self::new(Shape::Token, "printable ASCII without blanks");
     /// An identifier.
     pub const WORD: Self = Self::new(Shape::Word { others: "-_." }, "made of letters, digits, '-', '_' and '.'");
     /// A UUID.
@@ -109,6 +115,7 @@ impl Shape {
     pub fn accepts(&self, text: &str) -> bool {
         match *self {
             Self::Line => !text.is_empty() && text.trim() == text && !text.chars().any(char::is_control),
+            Self::Token => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()),
             Self::Word { others } => !text.is_empty() && text.chars().all(|c| word(c, others)),
             Self::Hex { shortest, longest } => {
                 (shortest..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -124,6 +131,7 @@ impl Shape {
             Self::Uuid => uuid(text),
             Self::Host => host(text),
             Self::HttpsUrl => text.strip_prefix("https://").is_some_and(authority_and_path),
+            Self::HttpsUrlPerhapsSlash => Self::HttpsUrl.accepts(text.strip_suffix('/').unwrap_or(text)),
             Self::HttpsOrigin { suffix } => text.strip_prefix("https://").is_some_and(|name| {
                 host(name) && name.to_ascii_lowercase().ends_with(suffix) && name.len() > suffix.len()
             }),
