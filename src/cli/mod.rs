@@ -1,1 +1,3 @@
-//! Placeholder.
+//! See LAYOUT.
+
+pub mod crds;
