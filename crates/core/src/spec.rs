@@ -162,7 +162,6 @@ pub struct WantedRegion {
 
 /// What is wanted, complete and granted.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Spec {
     /// The partner type; absent with `observe`.
     pub partner: Option<&'static PartnerType>,
@@ -186,7 +185,6 @@ pub struct Spec {
 
 /// All that a resource may touch: made by [`crate::scope::resolve`] alone.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct Scope {
     /// Its secret in Secrets Manager.
     pub store_secret: Granted<RemoteSecret>,

@@ -1,0 +1,154 @@
+//! The protocol under faults, over the same `decide` that ships: every effect of a life, each with every fate, alone and
+//! in pairs. After every effect the safety invariants are checked; at the end, that all came to rest.
+//!
+//! S1: AWSCURRENT works once onboarded. S3: nothing that a region or the target holds is revoked. L1: it ends, with one
+//! live credential, no stray label and a closed journal.
+
+mod world;
+
+use mes_core::effect::Effect;
+use mes_core::names::Stage;
+use mes_core::spec::Onboard;
+use world::{Outcome, Kind, World};
+
+const FATES: [Outcome; 4] = [Outcome::CrashBefore, Outcome::CrashAfter, Outcome::Lost, Outcome::Refused];
+const KINDS: [Kind; 3] = [Kind::Slots, Kind::Staged, Kind::Tagged];
+
+/// A life: onboarded, rotated once on request, until nothing moves. `faults`: effect number to fate.
+fn live(kind: Kind, onboard: Onboard, faults: &[(usize, Outcome)]) -> (World, usize) {
+    let mut world = World::new(kind, onboard);
+    let (mut effects, mut idle, mut requested) = (0, 0, false);
+    for _ in 0..3000 {
+        let moved = world.pass(|_| faults.iter().find(|(at, _)| *at == effects).map_or(Outcome::Fine, |(_, fate)| *fate));
+        match &moved {
+            Some(effect) => {
+                effects += 1;
+                idle = 0;
+                safe(&world, effect, faults);
+            }
+            None => idle += 1,
+        }
+        let at_rest = world.resource.noted.onboarded && world.journal.waiting().next().is_none();
+        if idle > 3 && at_rest && !requested {
+            world.request("crm-byhand");
+            requested = true;
+            idle = 0;
+        }
+        if idle > 8 && at_rest && requested {
+            return (world, effects);
+        }
+    }
+    panic!(
+        "{kind:?} {faults:?} never came to rest: {:#?} live {:?} stages {:?}",
+        world.journal, world.live, world.stages
+    );
+}
+
+fn safe(world: &World, after: &Effect, faults: &[(usize, Outcome)]) {
+    let told = || {
+        format!(
+            "after {after:?}\nwith {faults:?}\njournal {:#?}\nlive {:?}\nstages {:?}",
+            world.journal, world.live, world.stages
+        )
+    };
+    if world.resource.noted.onboarded {
+        let current = world.current().unwrap_or_else(|| panic!("S1: no AWSCURRENT {}", told()));
+        assert!(world.is_live(current), "S1: AWSCURRENT is dead {}", told());
+    }
+    if let Some((_, version)) = &world.target {
+        assert!(world.is_live(version), "S3: the target's credential is dead {}", told());
+    }
+    if let Some(Some(version)) = &world.replica {
+        assert!(
+            world.is_live(version) || !world.resource.noted.onboarded,
+            "S3: the replica's credential is dead {}",
+            told()
+        );
+    }
+}
+
+fn rested(world: &World, faults: &[(usize, Outcome)]) {
+    let told =
+        || format!("with {faults:?}\njournal {:#?}\nlive {:?}\nstages {:?}", world.journal, world.live, world.stages);
+    assert_eq!(world.live.len(), 1, "L1: one credential lives {}", told());
+    for stages in world.stages.values() {
+        assert!(
+            stages.iter().all(|stage| [Stage::CURRENT, Stage::PREVIOUS].contains(&stage.as_str())),
+            "L1: a label is left {}",
+            told()
+        );
+    }
+    assert_eq!(
+        world.target.as_ref().map(|(_, version)| version),
+        world.current(),
+        "L1: the target carries AWSCURRENT {}",
+        told()
+    );
+    assert!(!world.resource.held, "L1: the finalizer is gone {}", told());
+}
+
+#[test]
+fn an_undisturbed_life_ends_with_one_credential_and_creates_no_more_than_it_needs() {
+    for kind in KINDS {
+        let (world, effects) = live(kind, Onboard::FromSecret, &[]);
+        rested(&world, &[]);
+        // The seed is replaced at once (first: Immediate), then the request is served.
+        let promoted = world.journal.rotations.iter().filter(|rotation| rotation.promoted.is_some()).count();
+        assert_eq!(promoted, 2, "{kind:?}: {:#?}", world.journal);
+        assert!(kind == Kind::Slots || world.creates == 2, "{kind:?} created {} times", world.creates);
+        assert!(effects < 60, "{kind:?} took {effects} effects");
+    }
+    let (world, _) = live(Kind::Slots, Onboard::Mint, &[]);
+    rested(&world, &[]);
+}
+
+#[test]
+fn one_fault_at_any_effect_breaks_nothing_and_comes_to_rest() {
+    let mut lives = 0;
+    for (kind, onboard) in [
+        (Kind::Slots, Onboard::FromSecret),
+        (Kind::Staged, Onboard::FromSecret),
+        (Kind::Tagged, Onboard::FromSecret),
+        (Kind::Slots, Onboard::Mint),
+    ] {
+        let (_, effects) = live(kind, onboard.clone(), &[]);
+        for at in 0..effects {
+            for fate in FATES {
+                let faults = [(at, fate)];
+                let (world, _) = live(kind, onboard.clone(), &faults);
+                rested(&world, &faults);
+                lives += 1;
+            }
+        }
+    }
+    println!("{lives} lives with one fault");
+}
+
+#[test]
+fn any_pair_of_faults_breaks_nothing_and_comes_to_rest() {
+    let mut lives = 0;
+    for (kind, onboard) in [
+        (Kind::Slots, Onboard::FromSecret),
+        (Kind::Staged, Onboard::FromSecret),
+        (Kind::Tagged, Onboard::FromSecret),
+        (Kind::Slots, Onboard::Mint),
+    ] {
+        let (_, effects) = live(kind, onboard.clone(), &[]);
+        for first in 0..effects {
+            for second in first + 1..(first + 12).min(effects + 4) {
+                for fates in [
+                    (Outcome::CrashAfter, Outcome::CrashBefore),
+                    (Outcome::CrashBefore, Outcome::CrashAfter),
+                    (Outcome::Lost, Outcome::Lost),
+                    (Outcome::CrashAfter, Outcome::Lost),
+                ] {
+                    let faults = [(first, fates.0), (second, fates.1)];
+                    let (world, _) = live(kind, onboard.clone(), &faults);
+                    rested(&world, &faults);
+                    lives += 1;
+                }
+            }
+        }
+    }
+    println!("{lives} lives with two faults");
+}

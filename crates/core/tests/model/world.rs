@@ -1,0 +1,575 @@
+//! A small world around `decide`: a store with labels, a partner by contract, a region, a target, a journal. It answers
+//! looks and applies effects, in one process at a time; a crash drops that process's memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use mes_core::decide::{Decision, Step, decide};
+use mes_core::effect::Effect;
+use mes_core::facts::{
+    Acceptance, Bounds, Credential, Facts, Glimpse, Holder, Labelled, Look, Ownership, Replica, Replication,
+    ReplicationState, Seed, Sight, StoreSecret, Stored, SweepLine, Target,
+};
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::{Journal, Rotation, Trigger};
+use mes_core::names::{
+    Arn, CredentialId, Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid,
+    VersionId,
+};
+use mes_core::partner::{Activation, Chooser, Contract, Overlap, Recognised};
+use mes_core::scope::Granted;
+use mes_core::spec::{
+    Access, Claim, Deletion, Engine, Fate, Noted, Onboard, Own, RemoteSecret, Resource, RotationSpec, Scope, Spec,
+    WantedRegion,
+};
+use mes_core::target::{SecretType, TargetSpec};
+use mes_core::tries::Tries;
+
+/// How the partner of a world lets its credential be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Two alternating users, values of our own making (PostgreSQL).
+    Slots,
+    /// A main and a staged pair made by the partner, readable again, activated after promotion (Salesforce).
+    Staged,
+    /// Any number side by side, made by the partner, with our tag.
+    Tagged,
+}
+
+/// What becomes of one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Outcome {
+    /// It happens and is answered.
+    Fine,
+    /// The process dies before it.
+    CrashBefore,
+    /// It happens, and the process dies before it hears.
+    CrashAfter,
+    /// It happens, and the answer is lost.
+    Lost,
+    /// It does not happen, and the answer is an outage.
+    Refused,
+}
+
+/// A credential at the partner, by the number of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Live {
+    pub(crate) bytes: u32,
+    pub(crate) slot: Option<Slot>,
+    pub(crate) main: bool,
+    pub(crate) tag: Option<Tag>,
+}
+
+/// The world.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) kind: Kind,
+    pub(crate) now: Timestamp,
+    pub(crate) resource: Resource,
+    pub(crate) made: bool,
+    pub(crate) bytes: BTreeMap<VersionId, (u32, Option<Slot>)>,
+    pub(crate) stages: BTreeMap<VersionId, BTreeSet<Stage>>,
+    pub(crate) live: BTreeSet<Live>,
+    pub(crate) next_bytes: u32,
+    pub(crate) replica: Option<Option<VersionId>>,
+    pub(crate) target: Option<(u32, VersionId)>,
+    pub(crate) journal: Journal,
+    pub(crate) creates: u32,
+    revision: u32,
+    tries: Tries,
+}
+
+const REGION: &str = "eu-west-1";
+
+fn uid(text: &str) -> Uid {
+    Uid::parse(text).unwrap()
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(Place::Partner, kind, "Test")
+}
+
+impl World {
+    /// A resource that is onboarded as `onboard` says and wants one region and one target.
+    pub(crate) fn new(kind: Kind, onboard: Onboard) -> Self {
+        let contract = match kind {
+            Kind::Slots => Contract {
+                chooser: Chooser::Caller,
+                overlap: Overlap::TwoSlots,
+                recognised: Recognised::ByValue,
+                live_limit: Some(2),
+                ..Contract::DEFAULT
+            },
+            Kind::Staged => Contract {
+                overlap: Overlap::TwoSlots,
+                recognised: Recognised::ByValue,
+                readable_again: true,
+                activation: Activation::AfterPromotion,
+                live_limit: Some(2),
+                ..Contract::DEFAULT
+            },
+            Kind::Tagged => Contract { recognised: Recognised::ByTag, ..Contract::DEFAULT },
+        };
+        let own = Own {
+            cluster: uid("11111111-0000-4000-8000-000000000000"),
+            namespace: Namespace::parse("payments").unwrap(),
+            namespace_uid: uid("22222222-0000-4000-8000-000000000000"),
+            name: ObjectName::parse("crm").unwrap(),
+            uid: uid("33333333-0000-4000-8000-000000000000"),
+            created: Timestamp::UNIX_EPOCH,
+        };
+        let claim = Claim {
+            owner: "p/payments/crm".to_owned(),
+            cluster: own.cluster.clone(),
+            namespace: own.namespace.clone(),
+            namespace_uid: own.namespace_uid.clone(),
+            uid: own.uid.clone(),
+        };
+        let store_secret = RemoteSecret {
+            store: ObjectName::parse("default").unwrap(),
+            access: Access { endpoint: None, keys: None, role: None, external_id: "x".to_owned() },
+            account: None,
+            primary: Region::parse("us-west-2").unwrap(),
+            name: SecretName::parse("p/payments/crm").unwrap(),
+            kms_key: None,
+            claim,
+            tags: BTreeMap::new(),
+            take_over: BTreeSet::new(),
+            read_only: false,
+        };
+        let target = TargetName::parse("crm").unwrap();
+        let spec = Spec {
+            partner: None,
+            scope: Scope {
+                store_secret: Granted::assume(store_secret),
+                origin: None,
+                admin: Some(Granted::assume(mes_core::spec::Admin::Secret(ObjectName::parse("admin").unwrap()))),
+                seed: Some(Granted::assume(ObjectName::parse("seed").unwrap())),
+                targets: BTreeMap::from([(target.clone(), Granted::assume(target))]),
+                identities: BTreeSet::new(),
+            },
+            parameters: BTreeMap::new(),
+            rotation: RotationSpec {
+                engine: Engine::Operator(contract),
+                schedule: None,
+                first_immediately: onboard == Onboard::FromSecret,
+                overlap: SignedDuration::from_hours(1),
+            },
+            onboard,
+            replicas: vec![WantedRegion { name: Region::parse(REGION).unwrap(), kms_key: None }],
+            targets: vec![TargetSpec {
+                name: "crm".to_owned(),
+                type_: SecretType::Opaque,
+                labels: BTreeMap::new(),
+                annotations: BTreeMap::new(),
+                data: None,
+            }],
+            live_limit: None,
+            slots: if kind == Kind::Slots {
+                vec![Slot::parse("a").unwrap(), Slot::parse("b").unwrap()]
+            } else {
+                vec![]
+            },
+        };
+        let mut world = Self {
+            kind,
+            now: Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1),
+            resource: Resource {
+                own: Granted::assume(own),
+                generation: 1,
+                deleting: None,
+                held: false,
+                suspended: false,
+                abandoned: false,
+                deletion: Deletion {
+                    targets: Fate::Retain,
+                    store: Fate::Retain,
+                    partner: Fate::Retain,
+                    recovery_window_days: 30,
+                },
+                noted: Noted::default(),
+                spec: Ok(spec),
+            },
+            made: false,
+            bytes: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            live: BTreeSet::new(),
+            next_bytes: 100,
+            replica: None,
+            target: None,
+            journal: Journal::default(),
+            creates: 0,
+            revision: 0,
+            tries: Tries::default(),
+        };
+        if world.spec().onboard == Onboard::FromSecret {
+            world.live.insert(Live { bytes: 1, slot: world.spec().slots.first().cloned(), main: true, tag: None });
+        }
+        world
+    }
+
+    pub(crate) fn spec(&self) -> &Spec {
+        self.resource.spec.as_ref().unwrap()
+    }
+
+    /// A person's Rotation.
+    pub(crate) fn request(&mut self, name: &str) {
+        let uid = uid(&format!("44444444-0000-4000-8000-{:0>12}", self.journal.rotations.len()));
+        self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Request, None);
+    }
+
+    fn open(&mut self, name: ObjectName, uid: Uid, trigger: Trigger, owned: Option<bool>) {
+        let revision = self.revise();
+        self.journal.rotations.push(Rotation {
+            name,
+            uid,
+            revision,
+            created: self.now,
+            trigger,
+            owned,
+            generated: true,
+            held: false,
+            deleting: false,
+            attempt: None,
+            failed_attempts: 0,
+            last_failure: None,
+            overlap: None,
+            promoted: None,
+            owed: BTreeMap::new(),
+            aborting: false,
+            ended: None,
+        });
+    }
+
+    fn revise(&mut self) -> Revision {
+        self.revision += 1;
+        Revision::parse(self.revision.to_string()).unwrap()
+    }
+
+    /// The process dies; another begins with nothing in memory.
+    pub(crate) fn crash(&mut self) {
+        self.tries = Tries::default();
+    }
+
+    pub(crate) fn current(&self) -> Option<&VersionId> {
+        self.labelled(Stage::CURRENT)
+    }
+
+    fn labelled(&self, stage: &str) -> Option<&VersionId> {
+        self.stages
+            .iter()
+            .find(|(_, stages)| stages.iter().any(|each| each.as_str() == stage))
+            .map(|(version, _)| version)
+    }
+
+    pub(crate) fn is_live(&self, version: &VersionId) -> bool {
+        self.bytes.get(version).is_some_and(|(bytes, _)| self.live.iter().any(|live| live.bytes == *bytes))
+    }
+
+    /// One pass: looks until there is something to do, does it with this fate, or waits. Says whether anything moved.
+    pub(crate) fn pass(&mut self, fate: impl FnOnce(&Effect) -> Outcome) -> Option<Effect> {
+        self.tries.saw(&self.journal, self.resource.deleting.is_some(), self.now);
+        let mut facts = Facts::at_a_glance(self.glimpse(), bounds(), self.tries.clone());
+        for _ in 0..50 {
+            let decision = decide(&self.resource, &facts, &self.journal, self.now);
+            match decision.next() {
+                Err(Step::Look(questions)) => {
+                    for question in questions {
+                        let sight = self.answer(&question);
+                        facts.learn(question, sight, self.now);
+                    }
+                }
+                Err(Step::Act(effect)) => {
+                    let fate = fate(&effect);
+                    let outcome = match fate {
+                        Outcome::CrashBefore => Err(fault(FaultKind::Unknown)),
+                        Outcome::Refused => Err(fault(FaultKind::Unsent)),
+                        Outcome::Fine | Outcome::CrashAfter => self.perform(&effect),
+                        Outcome::Lost => self.perform(&effect).and(Err(fault(FaultKind::Unknown))),
+                    };
+                    facts.tried(&effect, &outcome, self.now);
+                    self.tries = facts.tries().clone();
+                    if matches!(fate, Outcome::CrashBefore | Outcome::CrashAfter) {
+                        self.crash();
+                    }
+                    self.now += SignedDuration::from_secs(1);
+                    return Some(effect);
+                }
+                Err(Step::Wait { until: Some(until), .. }) => {
+                    self.tries = facts.tries().clone();
+                    self.settle(&decision, &facts);
+                    self.now = until.max(self.now + SignedDuration::from_secs(1));
+                    return None;
+                }
+                _ => {
+                    self.tries = facts.tries().clone();
+                    self.settle(&decision, &facts);
+                    self.now += SignedDuration::from_secs(1);
+                    return None;
+                }
+            }
+        }
+        panic!("more than 50 looks in one pass");
+    }
+
+    /// What a pass that ends writes to `.status`.
+    fn settle(&mut self, decision: &Decision, _facts: &Facts) {
+        use mes_core::decide::Goal;
+        let holds = |goal| decision.verdict(goal).is_some_and(Result::is_ok);
+        self.resource.noted.onboarded |= holds(Goal::Onboarded);
+        if self.resource.noted.onboarded {
+            self.resource.noted.version = self.current().cloned();
+        }
+        self.resource.noted.last_rotation =
+            self.journal.last_promoted().and_then(|rotation| rotation.promoted).max(self.resource.noted.last_rotation);
+        if holds(Goal::Replicated) {
+            self.resource.noted.regions.insert(Region::parse(REGION).unwrap());
+        }
+    }
+
+    fn glimpse(&self) -> Glimpse {
+        let sweep = SweepLine {
+            current: self.current().cloned(),
+            versions: self.stages.clone(),
+            changed: None,
+            scheduled_for_deletion: false,
+        };
+        let targets = self.target.iter().map(|(revision, version)| {
+            (TargetName::parse("crm").unwrap(), (Revision::parse(revision.to_string()).unwrap(), Some(version.clone())))
+        });
+        Glimpse { sweep: Some(sweep), targets: targets.collect(), verify_due: false, read_again: false }
+    }
+
+    fn answer(&self, look: &Look) -> Sight {
+        match look {
+            Look::Seed => Sight::Seed(Ok(Some(Seed::Accepted { identity: None }))),
+            Look::StoreSecret => Sight::StoreSecret(Ok(self.made.then(|| self.describe()))),
+            Look::Replica(_) => Sight::Replica(Ok(self.replica.clone().map(|current| Replica { current }))),
+            Look::Version(version) => Sight::Version(Ok(self
+                .bytes
+                .get(version)
+                .map(|_| Stored { problems: vec![], renders: BTreeMap::new() }))),
+            Look::Acceptance(version) => {
+                let accepted = if self.is_live(version) { Acceptance::Accepted } else { Acceptance::Refused };
+                Sight::Acceptance(Ok(self.bytes.get(version).map(|_| accepted)))
+            }
+            Look::Credentials { known, .. } => {
+                Sight::Credentials(Ok(Some(self.live.iter().map(|live| self.credential(live, known)).collect())))
+            }
+            Look::Target(_) => Sight::Target(Ok(self.target.as_ref().map(|(revision, version)| Target {
+                uid: uid("55555555-0000-4000-8000-000000000000"),
+                revision: Revision::parse(revision.to_string()).unwrap(),
+                holder: Holder::Us,
+                version: Some(version.clone()),
+                intact: Some(Some(version) == self.current()),
+                wrong_type: false,
+                immutable: false,
+                render: None,
+            }))),
+            Look::Labelled => Sight::Labelled(Ok(Some(
+                self.target
+                    .iter()
+                    .map(|(revision, version)| Labelled {
+                        name: TargetName::parse("crm").unwrap(),
+                        uid: uid("55555555-0000-4000-8000-000000000000"),
+                        revision: Revision::parse(revision.to_string()).unwrap(),
+                        version: Some(version.clone()),
+                    })
+                    .collect(),
+            ))),
+        }
+    }
+
+    fn describe(&self) -> StoreSecret {
+        let replica = self.replica.as_ref().map(|_| Replication {
+            state: ReplicationState::InSync,
+            name_taken: false,
+            kms_key: None,
+        });
+        StoreSecret {
+            arn: Arn::parse("arn:aws:secretsmanager:us-west-2:123456789012:secret:p/payments/crm-AbCdEf").unwrap(),
+            ownership: Ownership::Ours,
+            secret_type: None,
+            owning_service: false,
+            rotation: None,
+            versions: self.stages.clone(),
+            replica_of: None,
+            scheduled_for_deletion: false,
+            replication: replica.into_iter().map(|replica| (Region::parse(REGION).unwrap(), replica)).collect(),
+        }
+    }
+
+    fn credential(&self, live: &Live, known: &BTreeSet<VersionId>) -> Credential {
+        let versions: BTreeSet<VersionId> = known
+            .iter()
+            .filter(|version| self.bytes.get(*version).is_some_and(|(bytes, _)| *bytes == live.bytes))
+            .cloned()
+            .collect();
+        let id = versions.first().map_or(format!("unknown-{}", live.bytes), ToString::to_string);
+        Credential {
+            id: CredentialId::parse(id).unwrap(),
+            tag: live.tag.clone(),
+            versions,
+            slot: live.slot.clone(),
+            main: live.main,
+        }
+    }
+
+    fn label(&mut self, stage: &str, version: &VersionId) {
+        let stage = Stage::parse(stage).unwrap();
+        for stages in self.stages.values_mut() {
+            stages.remove(&stage);
+        }
+        self.stages.entry(version.clone()).or_default().insert(stage);
+        self.stages.retain(|_, stages| !stages.is_empty());
+    }
+
+    fn put(&mut self, version: &VersionId, bytes: u32, slot: Option<Slot>, stage: &str) -> Result<(), Fault> {
+        if self.bytes.get(version).is_some_and(|(there, _)| *there != bytes) {
+            return Err(fault(FaultKind::Exists));
+        }
+        let first = self.bytes.is_empty();
+        self.bytes.insert(version.clone(), (bytes, slot));
+        self.label(stage, version);
+        if first {
+            self.label(Stage::CURRENT, version);
+        }
+        self.spread();
+        Ok(())
+    }
+
+    fn spread(&mut self) {
+        let current = self.current().cloned();
+        if let Some(replica) = &mut self.replica {
+            *replica = current;
+        }
+    }
+
+    fn rotation(&mut self, name: &ObjectName, onto: Option<&Revision>) -> Result<usize, Fault> {
+        let found = self
+            .journal
+            .rotations
+            .iter()
+            .position(|rotation| rotation.name == *name && onto.is_none_or(|onto| rotation.revision == *onto));
+        found.ok_or(fault(FaultKind::Conflict))
+    }
+
+    fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
+        match effect {
+            Effect::Hold => self.resource.held = true,
+            Effect::Release => self.resource.held = false,
+            Effect::HoldRotation { rotation, onto } => {
+                let at = self.rotation(rotation, Some(onto))?;
+                self.journal.rotations[at].revision = self.revise();
+                self.journal.rotations[at].held = true;
+            }
+            Effect::ReleaseRotation { rotation, onto } => {
+                let at = self.rotation(rotation, Some(onto))?;
+                self.journal.rotations[at].revision = self.revise();
+                self.journal.rotations[at].held = false;
+                self.journal.rotations.retain(|rotation| rotation.held || !rotation.deleting);
+            }
+            Effect::CreateSecret => self.made = true,
+            Effect::Claim => {}
+            Effect::Onboard { version } => self.put(version, 1, self.spec().slots.first().cloned(), Stage::CURRENT)?,
+            Effect::Compose { version, slot, .. } => {
+                let bytes = self.fresh();
+                self.put(version, bytes, slot.clone(), Stage::PENDING)?;
+            }
+            Effect::Mint { version, tag, .. } => {
+                let pending = self
+                    .live
+                    .iter()
+                    .find(|live| !live.main)
+                    .map(|live| live.bytes)
+                    .filter(|_| self.kind == Kind::Staged);
+                let bytes = pending.unwrap_or_else(|| {
+                    let bytes = self.fresh();
+                    self.creates += 1;
+                    let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
+                    self.live.insert(Live { bytes, slot: None, main: false, tag });
+                    bytes
+                });
+                self.put(version, bytes, None, Stage::PENDING)?;
+            }
+            Effect::Register { version, .. } => {
+                let (bytes, slot) = self.bytes.get(version).cloned().ok_or(fault(FaultKind::NotFound))?;
+                self.live.retain(|live| live.slot != slot);
+                self.live.insert(Live { bytes, slot, main: true, tag: None });
+            }
+            Effect::Activate { version, .. } => {
+                let (bytes, _) = self.bytes[version].clone();
+                self.live = self.live.iter().map(|live| Live { main: live.bytes == bytes, ..live.clone() }).collect();
+            }
+            Effect::Promote { to, from, .. } => {
+                if self.current() != from.as_ref() && self.current() != Some(to) {
+                    return Err(fault(FaultKind::Conflict));
+                }
+                if self.current() != Some(to) {
+                    if let Some(from) = from {
+                        self.label(Stage::PREVIOUS, &from.clone());
+                    }
+                    self.label(Stage::CURRENT, to);
+                }
+                self.spread();
+            }
+            Effect::Discard { version } => {
+                let pending = Stage::parse(Stage::PENDING).unwrap();
+                self.stages.entry(version.clone()).or_default().remove(&pending);
+                self.stages.retain(|_, stages| !stages.is_empty());
+            }
+            Effect::Revoke { version, .. } => {
+                let bytes = version.as_ref().and_then(|version| self.bytes.get(version)).map(|(bytes, _)| *bytes);
+                self.live.retain(|live| Some(live.bytes) != bytes);
+            }
+            Effect::Replicate { .. } => self.replica = Some(self.current().cloned()),
+            Effect::RemoveReplica { .. } => self.replica = None,
+            Effect::DeleteSecret { .. } => self.made = false,
+            Effect::ApplyTarget { version, onto, .. } => {
+                let there = self.target.as_ref().map(|(revision, _)| revision.to_string());
+                if there != onto.as_ref().map(|(_, revision)| revision.to_string()) || self.current() != Some(version) {
+                    return Err(fault(FaultKind::Conflict));
+                }
+                self.revision += 1;
+                self.target = Some((self.revision, version.clone()));
+            }
+            Effect::RemoveTarget { .. } => self.target = None,
+            Effect::Open { rotation, trigger } => {
+                if self.rotation(rotation, None).is_ok() {
+                    return Err(fault(FaultKind::Exists));
+                }
+                let uid = uid(&format!("66666666-0000-4000-8000-{:0>12}", self.revision));
+                self.open(rotation.clone(), uid, *trigger, Some(true));
+            }
+            Effect::Record { rotation, onto, entries, .. } => {
+                let at = self.rotation(rotation, Some(onto))?;
+                let mut recorded = self.journal.rotations[at].clone();
+                for entry in entries {
+                    recorded = recorded.with(entry, self.now).unwrap_or_else(|_| panic!("illegal entry {entry:?}"));
+                }
+                recorded.revision = self.revise();
+                self.journal.rotations[at] = recorded;
+            }
+            Effect::Prune { rotation } => self.journal.rotations.retain(|each| each.name != *rotation),
+            Effect::CreateManaged { .. } | Effect::Delegate { .. } => unreachable!("engine Operator"),
+        }
+        Ok(())
+    }
+
+    fn fresh(&mut self) -> u32 {
+        self.next_bytes += 1;
+        self.next_bytes
+    }
+}
+
+/// Seconds instead of minutes, as a demo sets them.
+pub(crate) fn bounds() -> Bounds {
+    Bounds {
+        deadline: SignedDuration::from_secs(6),
+        settling: SignedDuration::from_secs(3),
+        acceptance: SignedDuration::from_secs(30),
+        attempts: 50,
+        spacing: SignedDuration::from_secs(1),
+        ..Bounds::default()
+    }
+}
