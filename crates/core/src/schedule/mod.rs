@@ -32,7 +32,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// When rotations may start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     kind: Kind,
     /// Length of a window in hours; `None`: to the end of the day.
@@ -40,7 +40,7 @@ pub struct Schedule {
     zone: TimeZone,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Hours(i64),
     Days(i64),
