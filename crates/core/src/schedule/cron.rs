@@ -15,7 +15,7 @@ const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AU
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// A parsed expression: sets of bits, bit *n* for the number *n* as AWS writes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cron {
     hours: u32,
     days: Days,
@@ -26,7 +26,7 @@ pub(super) struct Cron {
     pub(super) spacing: i64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Days {
     of_month: u32,
     last_of_month: bool,
