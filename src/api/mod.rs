@@ -55,9 +55,9 @@ pub struct ObjectRef {
 
 /// The definitions of all four kinds as they are installed and as `crds/` holds them.
 ///
-/// Differs from `T::crd()` in two ways. No field is `nullable`: the API server then drops an explicit null (a chart that
-/// renders an empty key) instead of keeping it, so absent has one spelling. And no `format` that Kubernetes does not
-/// know, about which it warns at each apply.
+/// Differs from `T::crd()` in two ways. No field is `nullable`, so absent has one spelling in the store: of an explicit
+/// null (a chart that renders an empty key) the API server makes nothing at a create, and names the field that it refuses
+/// at a server-side apply. And no `format` that Kubernetes does not know, about which it would warn at each apply.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all =
         vec![ManagedExternalSecret::crd(), Rotation::crd(), PartnerAccount::crd(), SecretsManagerStore::crd()];
