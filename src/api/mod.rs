@@ -5,8 +5,9 @@
 //! What the values mean is decided in `mes-core`; the only bridge is `parse`. Called by `cluster`, `controller` and
 //! `cli::crds`.
 
-// The derive copies each struct, `pub` and all, into a function body, where nothing can reach it.
-#![allow(unreachable_pub)]
+// The derive copies each struct, `pub` and all, into a function body, where nothing can reach it; and the columns of one
+// kind, each with its path, look like one attribute given twice.
+#![allow(unreachable_pub, clippy::duplicated_attributes)]
 
 mod managed_external_secret;
 mod partner_account;
@@ -87,7 +88,8 @@ fn plain(schema: &mut JSONSchemaProps) {
 
 /// A CEL rule whose refusal points at `path`, a field below the place of the rule.
 ///
-/// The API server prints no value then, only `"object"`: also why rules over PEM text stand on the parent.
+/// The API server then prints no value, while a rule on a string repeats it, into logs and audits too. So rules over what
+/// a person may have put a secret into (an endpoint, PEM text) stand on the parent.
 fn rule(path: &str, cel: &str, sentence: &str) -> Rule {
     Rule::new(cel).message(sentence).field_path(path)
 }

@@ -109,3 +109,35 @@ fn an_explicit_null_is_dropped_or_refused_and_never_stored() {
     let spec: Value = serde_json::from_str(&read).unwrap();
     assert_eq!(spec, serde_json::json!({"partner": {"type": "T"}, "onboard": {"fromSecret": {"name": "s"}}}));
 }
+
+#[test]
+fn a_refusal_never_repeats_what_may_be_a_secret() {
+    let account = "{apiVersion: managed-secrets.io/v1alpha1, kind: PartnerAccount, metadata: {name: x}, spec: {partnerTypes: [T], ";
+    let store = "{apiVersion: managed-secrets.io/v1alpha1, kind: SecretsManagerStore, metadata: {name: x}, \
+         spec: {region: us-west-2, prefix: p, ";
+    let resource = "{apiVersion: managed-secrets.io/v1alpha1, kind: ManagedExternalSecret, metadata: {name: x, namespace: payments}, \
+         spec: {partner: {type: T}, onboard: {fromSecret: {name: s}}, ";
+    let long = "hunter2".repeat(1000);
+    let rows = [
+        (account, "endpoint: 'https://root:hunter2@acme.example'".to_owned()),
+        (account, "endpoint: 'root:hunter2@acme.example'".to_owned()),
+        (account, "endpoint: 'http://acme.example/hunter2'".to_owned()),
+        (account, "endpoint: 'https://acme.example/?token=hunter2'".to_owned()),
+        (account, format!("endpoint: {long}")),
+        (account, "caBundle: hunter2".to_owned()),
+        (account, "caBundle: '-----BEGIN CERTIFICATE----- hunter2 -----BEGIN PRIVATE KEY-----'".to_owned()),
+        (account, "parameters: {adminSecretArn: hunter2}".to_owned()),
+        (account, format!("parameters: {{token: {long}}}")),
+        (store, "endpoint: 'https://root:hunter2@127.0.0.1'".to_owned()),
+        (store, "endpoint: hunter2".to_owned()),
+        (resource, "targets: [{name: t, data: {PASSWORD: hunter2}}]".to_owned()),
+        (resource, format!("targets: [{{name: t, data: {{PASSWORD: {long}}}}}]")),
+        (resource, format!("targets: [{{name: t, annotations: {{password: {long}}}}}]")),
+    ];
+    for (base, more) in rows {
+        let answer =
+            server().kubectl_with(["create", "--dry-run=server", "-f", "-"], &format!("{base}{more}}}}}")).unwrap();
+        assert!(!answer.status.success(), "{more} was taken");
+        assert!(!said(&answer).contains("hunter2"), "{}", said(&answer));
+    }
+}
