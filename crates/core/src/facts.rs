@@ -75,6 +75,8 @@ pub enum Seed {
     WrongHost,
     /// Its identity is not one that the account grants.
     NotGranted,
+    /// Its identity is one that an older resource has.
+    InUse(Identity),
     /// It is the credential that the account logs in with.
     Admins,
     /// Well formed, but the partner refuses it.
