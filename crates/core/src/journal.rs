@@ -54,6 +54,9 @@ pub struct Rotation {
     pub aborting: bool,
     /// How it ended, and when.
     pub ended: Option<(Outcome, Timestamp)>,
+    /// Its status holds what this version can't read (another version of us, or a hand): nobody knows what it was about to
+    /// do, so it is driven before all others and nothing can be recorded in it, hence nothing announced, promoted or doomed.
+    pub unreadable: bool,
 }
 
 /// One try at a candidate.
@@ -208,8 +211,9 @@ pub struct Illegal;
 impl Journal {
     /// The rotation that is driven now: the one that began, else the oldest that waits.
     pub fn open(&self) -> Option<&Rotation> {
-        self.waiting()
-            .min_by_key(|rotation| (rotation.attempt.is_none() && !rotation.aborting, rotation.created, &rotation.name))
+        self.waiting().min_by_key(|rotation| {
+            (!rotation.unreadable, rotation.attempt.is_none() && !rotation.aborting, rotation.created, &rotation.name)
+        })
     }
 
     /// Every rotation that has not ended.
@@ -248,7 +252,7 @@ impl Rotation {
 
     /// The rotation after `entry`, recorded at `now`; the one table of what may follow what.
     pub fn with(mut self, entry: &Entry, now: Timestamp) -> Result<Self, Illegal> {
-        if self.ended.is_some() {
+        if self.ended.is_some() || self.unreadable {
             return Err(Illegal);
         }
         match entry {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::duration::DurationProblem;
 use crate::fault::{Fault, FaultKind, Place};
 use crate::names::{CredentialId, Identity, ObjectName, Region, SecretName, Slot, TargetName};
 use crate::partner::{FieldProblem, IdentityProblem, IntervalProblem, OverlapProblem, ParameterProblem};
@@ -14,6 +15,35 @@ use crate::target::RenderError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     // Stalled: a person must act.
+    /// The spec holds what this version does not take; mostly another version's admission let it in.
+    InvalidSpec {
+        /// The field, below `spec`.
+        field: &'static str,
+        /// What it must be, as the end of "must be …".
+        expected: &'static str,
+    },
+    /// The overlap is no duration.
+    InvalidDuration(DurationProblem),
+    /// The account or store is of a form that this version does not read.
+    UnreadableReference {
+        /// Whether it is the store.
+        store: bool,
+        /// Its name.
+        name: ObjectName,
+    },
+    /// The account has no endpoint of the kind that the type needs.
+    InvalidEndpoint {
+        /// The account.
+        account: ObjectName,
+        /// What is expected, as the end of "must be …".
+        expected: &'static str,
+    },
+    /// The account has no admin credential, and the type or `mint` needs one.
+    AdminRequired(ObjectName),
+    /// AWS's engine needs the account's admin credential in the resource's own store.
+    AdminElsewhere(ObjectName),
+    /// The store has no role for AWS's engine.
+    RotationRoleMissing(ObjectName),
     /// `spec.partner.type` is not known.
     UnknownPartnerType,
     /// A parameter is unknown, missing, malformed or fixed by the account.
@@ -93,6 +123,8 @@ pub enum Reason {
     AccountNotFound(ObjectName),
     /// The store is not there.
     StoreNotFound(ObjectName),
+    /// The account's admin secret in AWS has not been seen yet.
+    AdminUnseen(ObjectName),
     /// The first value is on its way.
     Onboarding,
     /// There is no first value yet.
@@ -182,6 +214,13 @@ impl Reason {
         matches!(
             self,
             Self::UnknownPartnerType
+                | Self::InvalidSpec { .. }
+                | Self::InvalidDuration(_)
+                | Self::UnreadableReference { .. }
+                | Self::InvalidEndpoint { .. }
+                | Self::AdminRequired(_)
+                | Self::AdminElsewhere(_)
+                | Self::RotationRoleMissing(_)
                 | Self::InvalidParameters(_)
                 | Self::InvalidIdentity(_)
                 | Self::InvalidSchedule(_)
@@ -219,8 +258,13 @@ impl Reason {
             Self::InvalidIdentity(IdentityProblem::Reserved { .. }) => "IdentityNotAllowed",
             Self::InvalidParameters(_) | Self::InvalidIdentity(_) => "InvalidParameters",
             Self::InvalidSchedule(_) | Self::InvalidInterval(_) => "InvalidSchedule",
-            Self::InvalidOverlap(_) => "InvalidOverlap",
-            Self::AccountRequired => "AccountRequired",
+            Self::InvalidOverlap(_) | Self::InvalidDuration(_) => "InvalidOverlap",
+            Self::InvalidSpec { .. } => "InvalidSpec",
+            Self::UnreadableReference { store: true, .. } => "StoreNotAllowed",
+            Self::UnreadableReference { store: false, .. } => "AccountNotAllowed",
+            Self::InvalidEndpoint { .. } => "EndpointMismatch",
+            Self::AccountRequired | Self::AdminRequired(_) => "AccountRequired",
+            Self::AdminElsewhere(_) | Self::RotationRoleMissing(_) => "EngineNotSupported",
             Self::AccountNotAllowed(_) => "AccountNotAllowed",
             Self::IdentityNotAllowed(_) => "IdentityNotAllowed",
             Self::IdentityInUse(_) => "IdentityInUse",
@@ -244,7 +288,7 @@ impl Reason {
             Self::AccessDenied(_) => "AccessDenied",
             Self::SeedMissing(_) => "SeedMissing",
             Self::SecretNotFound(_) => "SecretNotFound",
-            Self::AccountNotFound(_) => "AccountNotFound",
+            Self::AccountNotFound(_) | Self::AdminUnseen(_) => "AccountNotFound",
             Self::StoreNotFound(_) => "StoreNotFound",
             Self::Onboarding => "Onboarding",
             Self::NotOnboarded => "NotOnboarded",
@@ -276,6 +320,14 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownPartnerType => f.write_str("spec.partner.type: not a type that this operator knows; `mes partners` lists them"),
+            Self::InvalidSpec { field, expected } => write!(f, "spec.{field} must be {expected}"),
+            Self::InvalidDuration(problem) => write!(f, "spec.rotation.overlap {problem}"),
+            Self::UnreadableReference { store: true, name } => write!(f, "spec.storeRef: SecretsManagerStore {name} holds what this version of the operator does not read; its administrators mend it, or upgrade the operator"),
+            Self::UnreadableReference { store: false, name } => write!(f, "spec.partner.accountRef: PartnerAccount {name} holds what this version of the operator does not read; its administrators mend it, or upgrade the operator"),
+            Self::InvalidEndpoint { account, expected } => write!(f, "spec.partner.accountRef: spec.endpoint of PartnerAccount {account} must be {expected}; its administrators set it there and in the admin Secret's key endpoint"),
+            Self::AdminRequired(account) => write!(f, "spec.partner.accountRef: PartnerAccount {account} has no admin credential, which this needs; its administrators set spec.admin"),
+            Self::AdminElsewhere(account) => write!(f, "spec.rotation.engine: Secrets Manager rotates with an admin credential of its own account; the administrators of PartnerAccount {account} set spec.admin.storeRef to the store of this resource"),
+            Self::RotationRoleMissing(store) => write!(f, "spec.rotation.engine: SecretsManagerStore {store} names no role with which Secrets Manager may rotate; its administrators set spec.rotationRoleARN"),
             Self::InvalidParameters(problems) => {
                 f.write_str("spec.partner.parameters: ")?;
                 list(f, problems.iter().map(ToString::to_string))
@@ -320,6 +372,7 @@ impl fmt::Display for Reason {
             Self::SeedMissing(name) => write!(f, "spec.onboard.fromSecret: waiting for Secret {name} of type managed-secrets.io/seed"),
             Self::SecretNotFound(name) => write!(f, "spec.storeRef.secretName: waiting for AWS secret {name}"),
             Self::AccountNotFound(name) => write!(f, "spec.partner.accountRef: waiting for PartnerAccount {name}"),
+            Self::AdminUnseen(account) => write!(f, "spec.partner.accountRef: waiting for the admin secret of PartnerAccount {account} in AWS"),
             Self::StoreNotFound(name) => write!(f, "spec.storeRef: waiting for SecretsManagerStore {name}"),
             Self::Onboarding => f.write_str("the first value is on its way"),
             Self::NotOnboarded => f.write_str("there is no first value yet"),

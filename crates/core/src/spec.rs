@@ -14,7 +14,7 @@ use crate::names::{
 use crate::partner::{Contract, PartnerType};
 use crate::reason::Reason;
 use crate::schedule::Schedule;
-use crate::scope::Granted;
+use crate::scope::{Granted, IdentityGrants};
 use crate::target::TargetSpec;
 
 /// Whose resource this is: its coordinates in the cluster.
@@ -194,10 +194,12 @@ pub struct Scope {
     pub admin: Option<Granted<Admin>>,
     /// Its seed.
     pub seed: Option<Granted<ObjectName>>,
-    /// Its targets.
+    /// Its targets, less those that an older resource has: a target of the spec that is not here is never written.
     pub targets: BTreeMap<TargetName, Granted<TargetName>>,
-    /// Who it rotates; several for alternating users.
+    /// Who it rotates, as far as parameters say; several for alternating users. Empty: the value says it.
     pub identities: BTreeSet<Granted<Identity>>,
+    /// Which identities it may rotate at all: asked again with each value.
+    pub identity_grants: IdentityGrants,
 }
 
 /// A secret in Secrets Manager, as a resource may use it.

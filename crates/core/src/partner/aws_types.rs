@@ -58,6 +58,7 @@ const ROW: PartnerType = PartnerType {
     parameters: &[],
     identities: &[],
     reserved: &[],
+    scheme: "https",
     host: Host::Vendor,
     vendor_hosts: &[],
     operator: None,

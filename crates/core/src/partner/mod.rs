@@ -50,6 +50,8 @@ pub struct PartnerType {
     pub identities: &'static [&'static [&'static str]],
     /// Identities that no grant covers: exact, or a prefix and `*`.
     pub reserved: &'static [&'static str],
+    /// How its hosts are spoken to: the scheme of an account's endpoint, `https` or `postgresql`.
+    pub scheme: &'static str,
     /// Where the value says which host it belongs to.
     pub host: Host,
     /// The vendor's own hosts, exact or `*.suffix`, to which a credential without account may be sent. Empty: rotation by
@@ -319,11 +321,14 @@ pub enum IntervalProblem {
 }
 
 /// The `{names}` of a form.
-fn names<'a>(form: &&'a str) -> impl Iterator<Item = &'a str> + use<'a> {
+pub(crate) fn names<'a>(form: &&'a str) -> impl Iterator<Item = &'a str> + use<'a> {
     form.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-fn filled<'a>(form: &'static str, known: impl Fn(&str) -> Option<&'a str>) -> Result<String, IdentityProblem> {
+pub(crate) fn filled<'a>(
+    form: &'static str,
+    known: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, IdentityProblem> {
     let mut identity = String::new();
     for (index, part) in form.split('{').enumerate() {
         let Some((name, literal)) = part.split_once('}').filter(|_| index > 0) else {

@@ -66,6 +66,8 @@ pub enum ParameterProblemKind {
         /// Those that are.
         known: Vec<&'static str>,
     },
+    /// Given with another text than the account's, which holds for all its users.
+    FixedByAccount,
     /// The admin secret, which only an account may name.
     AdminSecret,
     /// Not what is expected.
@@ -88,6 +90,9 @@ impl fmt::Display for ParameterProblem {
             }
             ParameterProblemKind::Unknown { known } => {
                 write!(f, "is unknown: this type has {}; remove it or mend its spelling", known.join(", "))
+            }
+            ParameterProblemKind::FixedByAccount => {
+                f.write_str("is fixed by the PartnerAccount to another text: leave it out")
             }
             ParameterProblemKind::AdminSecret => {
                 f.write_str("is not for a team to set: name a PartnerAccount with an admin in spec.partner.accountRef")
