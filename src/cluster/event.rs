@@ -1,0 +1,195 @@
+//! Events about a resource (`events.k8s.io/v1`).
+//!
+//! Invariant: an Event is a courtesy; its loss stops nothing, and only shown types can be in its note. kube's Recorder
+//! is not used because it drops a changed note for six minutes. Called by `controller::reconcile` on change only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::api::{Api, Patch, PostParams};
+use kube::{Client, Resource};
+use mes_core::fault::{Fault, FaultKind};
+use mes_core::names::{ObjectName, Uid};
+use mes_core::scope::Granted;
+use mes_core::shown::Shown;
+use mes_core::spec::Own;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::namespace::parameters;
+use super::{FIELD_MANAGER, fault};
+use crate::api::{ManagedExternalSecret, Rotation};
+
+/// `reportingController` of our Events.
+const CONTROLLER: &str = "managed-secrets.io/operator";
+/// How long the API server keeps an Event by default: after that, the same one is made anew.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// SECURITY section 8: what is shown is at most this long.
+const LONGEST_NOTE: usize = 256;
+
+/// How an Event is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// As it should be.
+    Normal,
+    /// Somebody may have to act.
+    Warning,
+}
+
+/// What happened.
+#[derive(Clone, Copy)]
+pub struct Notice<'a> {
+    /// How it is marked.
+    pub kind: EventKind,
+    /// API.md section 2: `Promoted`, `RegionFailed`, …
+    pub reason: &'a str,
+    /// What was being done, as one word.
+    pub action: &'static str,
+    /// For people.
+    pub note: &'a dyn Shown,
+    /// The Rotation that it belongs to.
+    pub rotation: Option<(&'a ObjectName, &'a Uid)>,
+}
+
+/// Writes Events. One a process: it remembers what it wrote, so that a repetition counts instead of piling up.
+#[derive(Clone)]
+pub struct Announcer {
+    client: Client,
+    instance: Arc<str>,
+    written: Arc<Mutex<BTreeMap<String, Series>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Series {
+    count: i32,
+    last: Timestamp,
+}
+
+impl Announcer {
+    /// `instance`: who reports, such as the pod's name.
+    pub fn new(client: Client, instance: &str) -> Self {
+        Self { client, instance: instance.into(), written: Arc::default() }
+    }
+
+    /// Tells of the resource `own` what happened at `now`. The same notice again is counted on the Event that is there.
+    ///
+    /// A fault is to be counted and forgotten: nothing waits for an Event.
+    pub async fn tell(&self, own: &Granted<Own>, notice: Notice<'_>, now: Timestamp) -> Result<(), Fault> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), own.namespace.as_str());
+        let event = self.event(own, notice, now);
+        let name = event.metadata.name.clone().unwrap_or_default();
+        if !self.is_known(&name, now) {
+            let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+            match events.create(&parameters, &event).await.map_err(|error| fault::of(&error)) {
+                // Written by the process before this one.
+                Err(fault) if fault.kind == FaultKind::Exists => {}
+                outcome => {
+                    self.remember(name, 1, now);
+                    return outcome.map(drop);
+                }
+            }
+        }
+        let count = self.count(&name).saturating_add(1).max(2);
+        let series = json!({"series": {"count": count, "lastObservedTime": MicroTime(now)}});
+        self.remember(name.clone(), count, now);
+        match events.patch(&name, &parameters(), &Patch::Merge(series)).await.map_err(|error| fault::of(&error)) {
+            Err(fault) => {
+                // Collected meanwhile, or never there: the next one is made anew.
+                self.written().remove(&name);
+                Err(fault)
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn event(&self, own: &Own, notice: Notice<'_>, now: Timestamp) -> Event {
+        let note = printable(&notice.note.to_string());
+        let rotation = notice.rotation.map_or("", |(_, uid)| uid.as_str());
+        let parts = [own.uid.as_str(), notice.reason, notice.action, &note, rotation];
+        Event {
+            metadata: ObjectMeta {
+                name: Some(name(own.name.as_str(), &parts)),
+                namespace: Some(own.namespace.as_str().to_owned()),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(now)),
+            type_: Some(format!("{:?}", notice.kind)),
+            reason: Some(notice.reason.to_owned()),
+            action: Some(notice.action.to_owned()),
+            note: Some(note),
+            regarding: Some(reference::<ManagedExternalSecret>(own, own.name.as_str(), own.uid.as_str())),
+            related: notice.rotation.map(|(name, uid)| reference::<Rotation>(own, name.as_str(), uid.as_str())),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.chars().take(128).collect()),
+            ..Event::default()
+        }
+    }
+
+    fn is_known(&self, name: &str, now: Timestamp) -> bool {
+        let mut written = self.written();
+        written.retain(|_, series| now.duration_since(series.last) < KEPT);
+        written.contains_key(name)
+    }
+
+    fn count(&self, name: &str) -> i32 {
+        self.written().get(name).map_or(1, |series| series.count)
+    }
+
+    fn remember(&self, name: String, count: i32, last: Timestamp) {
+        self.written().insert(name, Series { count, last });
+    }
+
+    fn written(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Series>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reference<K: Resource<DynamicType = ()>>(own: &Own, name: &str, uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: Some(own.namespace.as_str().to_owned()),
+        name: Some(name.to_owned()),
+        uid: Some(uid.to_owned()),
+        ..ObjectReference::default()
+    }
+}
+
+/// A name that the same notice has again, in another process too: 16 hexadecimal digits over all that is told.
+fn name(resource: &str, parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digits: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{resource}.{digits}")
+}
+
+/// Printable ASCII, shortened.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).take(LONGEST_NOTE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_note_is_another_event_and_no_two_parts_run_together() {
+        assert_eq!(name("crm", &["a", "b"]), name("crm", &["a", "b"]));
+        assert_ne!(name("crm", &["a", "b"]), name("crm", &["a", "c"]));
+        assert_ne!(name("crm", &["ab", ""]), name("crm", &["a", "b"]));
+        assert!(name("crm", &["a"]).starts_with("crm.") && name("crm", &["a"]).len() == 20);
+    }
+
+    #[test]
+    fn a_note_is_one_short_printable_line() {
+        assert_eq!(printable("a\nb\u{1b}[0mé"), "a?b?[0m?");
+        assert_eq!(printable(&"x".repeat(1000)).len(), LONGEST_NOTE);
+    }
+}
