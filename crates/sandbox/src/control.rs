@@ -82,11 +82,11 @@ fn act(world: &mut Sandbox, request: &Request<Bytes>, now: Timestamp) -> Result<
                 all[name] = value;
             }
             let turned: Knobs = serde_json::from_value(all).map_err(|error| (400, error.to_string()))?;
-            world.turn(|knobs| *knobs = turned);
+            world.turn(now, |knobs| *knobs = turned);
             knobs(world)
         }
         (&Method::DELETE, ["knobs"]) => {
-            world.turn(|knobs| *knobs = Knobs::default());
+            world.turn(now, |knobs| *knobs = Knobs::default());
             knobs(world)
         }
         (&Method::GET, ["clock"]) => Ok(clock(world, now)),

@@ -181,7 +181,7 @@ impl Fate {
     }
 
     /// What the caller meets, given the true answer if the call took effect.
-    pub(crate) fn strike(&self, truth: Option<Answer>, tell: impl Fn(&Failure) -> Response<Content>) -> Answer {
+    pub(crate) fn strike(&self, truth: Option<Answer>, mut tell: impl FnMut(&Failure) -> Response<Content>) -> Answer {
         let respond_with = |response| Answer { delay: Duration::ZERO, outcome: Outcome::Reply(response) };
         match self {
             Self::Error { code, status, message } => {

@@ -55,6 +55,8 @@ pub struct Served {
     world: Arc<Mutex<Sandbox>>,
     listen: SocketAddr,
     partners_listen: SocketAddr,
+    /// The temporary folder that goes with this.
+    own_dir: Option<PathBuf>,
     ca_path: PathBuf,
     ca_pem: String,
     tasks: Vec<AbortHandle>,
@@ -67,6 +69,7 @@ pub struct Served {
 pub async fn serve(options: Options) -> io::Result<Served> {
     let world = Arc::new(Mutex::new(options.seed.map_or_else(Sandbox::default, Sandbox::new)));
     let (acceptor, ca_pem) = authority().map_err(io::Error::other)?;
+    let own_dir = options.dir.is_none();
     let dir = options
         .dir
         .unwrap_or_else(|| std::env::temp_dir().join(format!("sandbox-{}-{}", std::process::id(), unique())));
@@ -80,7 +83,7 @@ pub async fn serve(options: Options) -> io::Result<Served> {
         tokio::spawn(accept(aws, None, Arc::clone(&world))).abort_handle(),
         tokio::spawn(accept(partners, Some(acceptor), Arc::clone(&world))).abort_handle(),
     ];
-    Ok(Served { world, listen, partners_listen, ca_path, ca_pem, tasks })
+    Ok(Served { world, listen, partners_listen, own_dir: own_dir.then_some(dir), ca_path, ca_pem, tasks })
 }
 
 impl Served {
@@ -113,6 +116,9 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
+        if let Some(dir) = &self.own_dir {
+            let _ = std::fs::remove_dir_all(dir);
+        }
     }
 }
 

@@ -44,8 +44,6 @@ pub struct Sandbox {
     sts: Sts,
     throttle: Throttle,
     random: StdRng,
-    /// The latest instant seen: the agenda never runs backwards, though the clock may.
-    settled: Timestamp,
 }
 
 /// A call with its name.
@@ -77,17 +75,17 @@ impl Sandbox {
             sts: Sts::default(),
             throttle: Throttle::default(),
             random: StdRng::seed_from_u64(seed),
-            settled: Timestamp::MIN,
         }
     }
 
     /// One call. `now` is the caller's clock; the world adds the shift that was set.
     pub fn call(&mut self, door: Door, request: &Request<Bytes>, now: Timestamp) -> Answer {
+        let shifted = self.now(now);
+        self.settle(shifted);
         if door == Door::Aws && request.uri().path().starts_with("/_sandbox") {
             return Answer::reply(control::answer(self, request, now));
         }
-        let now = self.now(now);
-        self.settle(now);
+        let now = shifted;
         let number = self.journal.number();
         let named = self.name(door, request, now);
         if let Some(answer) = self.unreachable(&named) {
@@ -116,8 +114,7 @@ impl Sandbox {
                     None => (None, None, "no effect".to_owned()),
                 };
                 self.write(number, now, &named, resource, &outcome, Some(kind(&fate)));
-                let mut random = self.random.clone();
-                fate.strike(truth, |failure| told(&named, failure, &mut random.clone())).numbered(&mut random)
+                fate.strike(truth, |failure| told(&named, failure, &mut self.random))
             }
         }
     }
@@ -137,11 +134,13 @@ impl Sandbox {
         &self.knobs
     }
 
-    /// Turns knobs. Copies that waited for an unreachable region are sent again.
-    pub fn turn(&mut self, set: impl FnOnce(&mut Knobs)) {
+    /// Turns knobs. What is due before `now` still happens under the old ones; copies that waited for an unreachable
+    /// region are sent again.
+    pub fn turn(&mut self, now: Timestamp, set: impl FnOnce(&mut Knobs)) {
+        let now = self.now(now);
+        self.settle(now);
         set(&mut self.knobs);
-        let settled = self.settled;
-        self.secrets_manager.unpark(settled);
+        self.secrets_manager.unpark(now);
     }
 
     /// Plants a fault and tells its number.
@@ -181,7 +180,6 @@ impl Sandbox {
 
     /// Keeps every appointment due, as the next call would.
     pub(crate) fn settle(&mut self, now: Timestamp) {
-        self.settled = self.settled.max(now);
         let mut backstage = Backstage { knobs: &self.knobs, random: &mut self.random, partners: &mut self.partners };
         self.secrets_manager.settle(now, &mut backstage);
     }
@@ -309,16 +307,6 @@ impl Sandbox {
             fault,
         };
         self.journal.write(entry, self.knobs.log_limit);
-    }
-}
-
-impl Answer {
-    /// Gives a struck reply a request id too, as AWS's front end does.
-    fn numbered(mut self, random: &mut StdRng) -> Self {
-        if let Outcome::Reply(response) = &mut self.outcome {
-            identify(response, random);
-        }
-        self
     }
 }
 

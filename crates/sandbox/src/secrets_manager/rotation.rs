@@ -295,7 +295,7 @@ fn replacement(secret: &Secret, now: Timestamp, backstage: &mut Backstage<'_>) -
     let mut fields: Map<String, Value> = serde_json::from_str(text).ok()?;
     let has = |key: &&str| fields.get(*key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()));
     let told = |key: &&str| secret.rotation.metadata.iter().any(|pair| pair.key == **key);
-    if !kind.required.iter().all(|key| has(&key)) || !kind.metadata.iter().all(|key| told(&key)) {
+    if !kind.required.iter().all(|key| has(key)) || !kind.metadata.iter().all(|key| told(key)) {
         return None;
     }
     if kind.name == "SalesforceClientSecret"
