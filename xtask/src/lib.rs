@@ -8,13 +8,19 @@ pub mod binaries;
 pub mod cargo;
 pub mod certificates;
 pub mod control_plane;
+pub mod deny;
 pub mod failure;
+pub mod generate;
+pub mod lint;
 pub mod progress;
+pub mod report;
 pub mod scratch;
 pub mod servers;
+pub mod test;
 
 pub use control_plane::ControlPlane;
 pub use failure::{Failure, Result};
+pub use report::skip;
 pub use servers::{PostgreSql, Sandbox};
 
 use std::path::Path;

@@ -17,6 +17,8 @@ const EACH: Duration = Duration::from_secs(15);
 pub struct Progress {
     what: String,
     estimate: Option<Duration>,
+    limit: Option<Duration>,
+    quiet: bool,
     began: Instant,
     said: Instant,
 }
@@ -29,7 +31,18 @@ impl Progress {
             Some(estimate) => eprintln!("{what}: about {} if nothing of it is cached", short(estimate)),
             None => eprintln!("{what}"),
         }
-        Self { what, estimate, began: Instant::now(), said: Instant::now() }
+        Self { estimate, quiet: false, ..Self::quietly(what) }
+    }
+
+    /// Says nothing at the beginning or the end: only when it takes long.
+    pub fn quietly(what: impl Into<String>) -> Self {
+        let now = Instant::now();
+        Self { what: what.into(), estimate: None, limit: None, quiet: true, began: now, said: now }
+    }
+
+    /// [`Self::run`] kills the command after `limit`.
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// To be called often: prints a line when 15 s have passed since the last. `sign` is a sign of life, or empty.
@@ -52,7 +65,9 @@ impl Progress {
     /// Says that it is done, and gives how long it took.
     pub fn done(self) -> Duration {
         let elapsed = self.began.elapsed();
-        eprintln!("{}: done in {}", self.what, short(elapsed));
+        if !self.quiet {
+            eprintln!("{}: done in {}", self.what, short(elapsed));
+        }
         elapsed
     }
 
@@ -71,6 +86,11 @@ impl Progress {
         let status: ExitStatus = loop {
             if let Some(status) = child.try_wait().tried(|| format!("waiting for {program}"))? {
                 break status;
+            }
+            if let Some(limit) = self.limit.filter(|limit| self.began.elapsed() > *limit) {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Failure::new(format!("{}: {program} did not end within {}", self.what, short(limit))));
             }
             std::thread::sleep(Duration::from_millis(100));
             self.tick(|| sign(&read()));

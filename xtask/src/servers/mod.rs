@@ -4,5 +4,5 @@
 mod postgresql;
 mod sandbox;
 
-pub use postgresql::PostgreSql;
-pub use sandbox::Sandbox;
+pub use self::postgresql::PostgreSql;
+pub use self::sandbox::Sandbox;
