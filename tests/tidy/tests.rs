@@ -61,6 +61,8 @@ fn the_sdk_the_cluster_and_sockets_each_have_one_home() {
     assert_eq!(faults("src/partners/salesforce.rs", "use kube::Client;"), 1);
     assert_eq!(faults("src/partners/doors/dialer.rs", "use tokio::net::TcpStream;"), 0);
     assert_eq!(faults("src/partners/salesforce.rs", "use tokio::net::{self, TcpStream};"), 1);
+    assert_eq!(faults("src/cluster/client.rs", "use hyper_util::client::legacy::connect::HttpConnector;"), 0);
+    assert_eq!(faults("src/cluster/target.rs", "use hyper_util::client::legacy::connect::HttpConnector;"), 1);
     assert_eq!(faults("src/partners/postgresql.rs", "async fn f() { tokio_postgres::connect() }"), 1);
 }
 
@@ -77,6 +79,7 @@ fn nothing_shipped_names_a_stand_in_and_stand_ins_name_nothing_of_ours() {
 fn the_core_does_nothing() {
     assert_eq!(faults("crates/core/src/decide.rs", "use std::collections::BTreeMap; use std::time::Duration;"), 0);
     assert_eq!(faults("crates/core/src/decide.rs", "use std::time::Instant;"), 1);
+    assert_eq!(faults("crates/core/src/scope.rs", "use std::net::{IpAddr, TcpStream};"), 1);
     assert_eq!(faults("crates/core/src/decide.rs", "use std::{env, fs::File};"), 2);
     assert_eq!(faults("crates/core/src/decide.rs", "pub async fn f() {}"), 1);
     let manifest = "[dependencies]\njiff.workspace = true\ntokio = \"1\"\n[dev-dependencies]\nproptest = \"1\"\n";
@@ -88,6 +91,9 @@ fn the_core_does_nothing() {
 fn length_name_and_words_of_a_file_are_held() {
     let long = "fn f() {}\n".repeat(601);
     assert_eq!(shape(Path::new("src/aws/read.rs"), &long).len(), 1);
+    let tested = format!("{}#[cfg(test)]\n{long}", &long[..5000]);
+    assert_eq!(shape(Path::new("src/aws/read.rs"), &tested).len(), 0);
+    assert_eq!(shape(Path::new("src/aws/tests.rs"), &long).len(), 0);
     assert_eq!(shape(Path::new("src/main.rs"), &long[..410]).len(), 1);
     assert_eq!(shape(Path::new("src/aws/utils.rs"), "").len(), 1);
     assert_eq!(shape(Path::new("src/common/read.rs"), "").len(), 1);
