@@ -1,1 +1,88 @@
-fn main() {}
+//! `cargo xtask COMMAND`: the habits of a developer.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use xtask::test::Class;
+use xtask::{Failure, generate, lint, test};
+
+/// Habits of a developer of Managed External Secrets.
+///
+/// Servers and tools are kept in $XDG_CACHE_HOME/managed-external-secrets (~/.cache by default).
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lint, unit, model, sandbox, API table and end-to-end tests; the last line counts them
+    Test {
+        /// Only this class; may be given several times
+        #[arg(long, value_enum)]
+        only: Vec<Class>,
+        #[command(flatten)]
+        tests: Tests,
+    },
+    /// The end-to-end tests alone
+    E2e {
+        #[command(flatten)]
+        tests: Tests,
+    },
+    /// What can be said of the code without running the product
+    Lint,
+    /// Makes the files that are made from the code: CRDs, chart, docs
+    Generate {
+        /// Change nothing, and fail if something would change
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[derive(Args)]
+struct Tests {
+    /// Use this context of your kubeconfig instead of a control plane of our own
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+    /// For the test programs: a part of a test's name, or flags such as --nocapture
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all went well.
+fn run(command: Command) -> Result<bool, Failure> {
+    match command {
+        Command::Test { only, tests } => run_tests(&only, tests),
+        Command::E2e { tests } => run_tests(&[Class::E2e], tests),
+        Command::Lint => {
+            let tally = lint::run();
+            println!("{tally}");
+            Ok(tally.failed == 0)
+        }
+        Command::Generate { check } => {
+            let changed = generate::run(check)?;
+            let verb = if check { "differs from the code" } else { "written" };
+            changed.iter().for_each(|path| println!("{verb}: {path}"));
+            Ok(!check || changed.is_empty())
+        }
+    }
+}
+
+fn run_tests(only: &[Class], tests: Tests) -> Result<bool, Failure> {
+    let tally = test::run(only, tests.context.as_deref(), &tests.arguments)?;
+    println!("{tally}");
+    Ok(tally.failed == 0)
+}

@@ -1,0 +1,38 @@
+//! What `cargo` knows of this workspace. Called by `servers` (through their users), `test`, `demo`, `bench`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::failure::{Failure, Result, Tried};
+
+/// `cargo`, at the root of the workspace; the one that runs us, where there is one.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(crate::workspace_root());
+    command
+}
+
+/// Builds every program of the workspace, so that none is stale, and gives their paths by name (`mes`, `sandbox`).
+/// All in one go: cargo would build their dependencies twice with other features otherwise.
+pub fn binaries(release: bool) -> Result<BTreeMap<String, PathBuf>> {
+    let mut command = cargo();
+    command.args(["build", "--quiet", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
+    if release {
+        command.arg("--release");
+    }
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().tried(|| "starting cargo".into())?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("cargo build failed ({}); its errors are above", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(messages
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, PathBuf::from(message["executable"].as_str()?)))
+        })
+        .collect())
+}

@@ -1,0 +1,314 @@
+//! `cargo xtask test`: everything that judges the product, class by class, counted.
+//!
+//! cargo builds all test programs at once, and Go the control plane meanwhile; then each program runs by itself, so
+//! that a class is a set of programs and nothing is built twice with other features. The class of a program follows
+//! from its package and name (see [`Class::of`]): a new test file is in a class without a line here.
+//! Called by `main`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::binaries::{Tool, find_or_build};
+use crate::cargo::cargo;
+use crate::control_plane::CONTEXT;
+use crate::failure::{Failure, Result, Tried};
+use crate::lint;
+use crate::progress::short;
+use crate::report::{Outcome, SKIPPED, Tally};
+use crate::scratch::Scratch;
+
+/// A class of checks and tests, in the order in which they run: the cheapest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Class {
+    /// `cargo xtask lint`
+    Lint,
+    /// Tests beside the code, and examples in its documentation
+    Unit,
+    /// Laws, models and properties of the core
+    Model,
+    /// The sandbox against documented behaviour
+    Sandbox,
+    /// The servers that xtask starts
+    Servers,
+    /// Manifests on a real API server, examples, chart, partners
+    Api,
+    /// The product on real parts, end to end
+    E2e,
+}
+
+impl Class {
+    /// The class of a test program; none for `tidy`, which is part of the lint.
+    fn of(package: &str, target: &str, kind: &str) -> Option<Self> {
+        match (package, target, kind) {
+            (_, _, "lib" | "bin") => Some(Self::Unit),
+            ("mes-core", ..) => Some(Self::Model),
+            ("sandbox", ..) => Some(Self::Sandbox),
+            ("xtask", ..) => Some(Self::Servers),
+            (_, "tidy", _) => None,
+            (_, "e2e", _) => Some(Self::E2e),
+            _ => Some(Self::Api),
+        }
+    }
+
+    fn needs_a_control_plane(self) -> bool {
+        matches!(self, Self::Servers | Self::Api | Self::E2e)
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Lint => "lint",
+            Self::Unit => "unit",
+            Self::Model => "model",
+            Self::Sandbox => "sandbox",
+            Self::Servers => "servers",
+            Self::Api => "API table",
+            Self::E2e => "end to end",
+        }
+    }
+}
+
+/// Runs the classes asked for (none = all), `arguments` going to each test program; prints each class with its time,
+/// and gives the sum. With `context`, on that cluster. An error is something that kept us from counting at all.
+pub fn run(only: &[Class], context: Option<&str>, arguments: &[String]) -> Result<Tally> {
+    let wanted: Vec<Class> =
+        Class::value_variants().iter().copied().filter(|class| only.is_empty() || only.contains(class)).collect();
+    let control_plane =
+        wanted.iter().any(|class| class.needs_a_control_plane()).then(|| build_control_plane(context.is_some()));
+    let mut sum = Tally::default();
+    let mut told = Vec::new();
+    let mut count = |title: &'static str, tally: Tally, took: Duration| {
+        sum += tally;
+        told.push(format!("{title:<12} {tally} ({})", short(took)));
+    };
+
+    if wanted.contains(&Class::Lint) {
+        let began = Instant::now();
+        heading("lint");
+        count("lint", lint::run(), began.elapsed());
+    }
+    let mut control_plane = ControlPlaneBuild(control_plane);
+    if wanted.iter().any(|&class| class != Class::Lint) {
+        let began = Instant::now();
+        heading("build of the tests");
+        match build() {
+            Ok(programs) => {
+                for &class in wanted.iter().filter(|&&class| class != Class::Lint) {
+                    let began = Instant::now();
+                    heading(class.title());
+                    let tally = match control_plane.ready_for(class) {
+                        Ok(()) => run_class(class, &programs, context, arguments)?,
+                        Err(why) => Outcome::Failed(why).told("the control plane", began.elapsed()),
+                    };
+                    count(class.title(), tally, began.elapsed());
+                }
+            }
+            Err(failure) => {
+                let tally = Outcome::Failed(failure.to_string()).told("cargo", began.elapsed());
+                count("build", tally, began.elapsed());
+            }
+        }
+    }
+
+    heading("in all");
+    told.iter().for_each(|line| println!("{line}"));
+    Ok(sum)
+}
+
+fn heading(title: &str) {
+    println!("\n== {title}");
+}
+
+/// Go's part of the work, beside cargo's.
+struct ControlPlaneBuild(Option<JoinHandle<Result<()>>>);
+
+fn build_control_plane(there_is_one: bool) -> JoinHandle<Result<()>> {
+    let tools = if there_is_one { &[Tool::Kubectl, Tool::Helm][..] } else { &Tool::ALL };
+    std::thread::spawn(|| find_or_build(tools).map(|_| ()))
+}
+
+impl ControlPlaneBuild {
+    /// Waits for it before the first class that needs it; tells why it failed at each.
+    fn ready_for(&mut self, class: Class) -> Result<(), String> {
+        if !class.needs_a_control_plane() {
+            return Ok(());
+        }
+        let Some(build) = self.0.take() else { return Ok(()) };
+        let outcome = build.join().unwrap_or_else(|_| Err(Failure::new("the build of the control plane panicked")));
+        outcome.map_err(|failure| {
+            let why = failure.to_string();
+            let again = why.clone();
+            self.0 = Some(std::thread::spawn(move || Err(Failure::new(again))));
+            why
+        })
+    }
+}
+
+/// A test program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    class: Class,
+    /// `PACKAGE::TARGET`
+    name: String,
+    /// The folder of its package, in which it runs.
+    folder: PathBuf,
+    path: PathBuf,
+}
+
+fn build() -> Result<Vec<Program>> {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--workspace",
+        "--no-run",
+        "--locked",
+        "--quiet",
+        "--message-format=json-render-diagnostics",
+    ]);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().tried(|| "starting cargo".into())?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("cargo test --no-run failed ({}); its errors are above", output.status)));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut programs: Vec<Program> = messages.filter_map(|message| program(&message)).collect();
+    programs.sort_by(|one, other| (one.class, &one.name).cmp(&(other.class, &other.name)));
+    Ok(programs)
+}
+
+/// The test program that a message of cargo's is about, if it is about one.
+fn program(message: &Value) -> Option<Program> {
+    if message["profile"]["test"] != Value::Bool(true) {
+        return None;
+    }
+    let path = PathBuf::from(message["executable"].as_str()?);
+    let folder = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+    // `path+file:///…/crates/core#mes-core@0.1.0`, or `…/xtask#0.1.0` where the folder has the package's name.
+    let (place, name) = message["package_id"].as_str()?.rsplit_once('#')?;
+    let package = match name.split_once('@') {
+        Some((package, _)) => package,
+        None => place.rsplit('/').next()?,
+    };
+    let target = message["target"]["name"].as_str()?;
+    let class = Class::of(package, target, message["target"]["kind"][0].as_str()?)?;
+    Some(Program { class, name: format!("{package}::{target}"), folder, path })
+}
+
+fn run_class(class: Class, programs: &[Program], context: Option<&str>, arguments: &[String]) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for program in programs.iter().filter(|program| program.class == class) {
+        let mut command = Command::new(&program.path);
+        command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder).args(arguments);
+        if let Some(context) = context {
+            command.env(CONTEXT, context);
+        }
+        tally += run_tests(&program.name, command)?;
+    }
+    if class == Class::Unit {
+        let mut command = cargo();
+        command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
+        tally += run_tests("examples in the documentation", command)?;
+    }
+    Ok(tally)
+}
+
+/// Runs a program of libtest's, or cargo running some, and counts by its lines `test result: …`. What it prints goes
+/// through.
+fn run_tests(name: &str, mut command: Command) -> Result<Tally> {
+    let scratch = Scratch::new("tests")?;
+    let skips = scratch.path().join("skipped");
+    let mut child = command
+        .env(SKIPPED, &skips)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .tried(|| format!("starting {name}"))?;
+    let output = child.stdout.take().ok_or_else(|| Failure::new(format!("{name} has no output")))?;
+    println!("-- {name}");
+    let mut tally = Tally::default();
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line.tried(|| format!("reading what {name} says"))?;
+        let line = String::from_utf8_lossy(&line);
+        if let Some(counted) = result_line(&line) {
+            tally += counted;
+        }
+        if !line.trim().is_empty() {
+            println!("   {line}");
+        }
+    }
+    let status = child.wait().tried(|| format!("waiting for {name}"))?;
+    let skips = fs::read_to_string(&skips).unwrap_or_default();
+    for skip in skips.lines() {
+        println!("   skipped: {skip}");
+        // libtest saw it pass.
+        tally.passed = tally.passed.saturating_sub(1);
+        tally.skipped += 1;
+    }
+    if !status.success() && tally.failed == 0 {
+        tally +=
+            Outcome::Failed(format!("it ended with {status} before it told its result")).told(name, Duration::ZERO);
+    }
+    Ok(tally)
+}
+
+/// `test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+fn result_line(line: &str) -> Option<Tally> {
+    let (_, counts) = line.trim_start().strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |what: &str| {
+        let part = counts.split(';').map(str::trim).find_map(|part| part.strip_suffix(what));
+        part.and_then(|number| number.trim().parse().ok())
+    };
+    Some(Tally { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_line_of_libtest_is_counted() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 9 filtered out; finished in 0.01s";
+        assert_eq!(result_line(line), Some(Tally { passed: 12, failed: 3, skipped: 1 }));
+        assert_eq!(result_line("running 12 tests"), None);
+    }
+
+    #[test]
+    fn a_new_test_file_of_the_product_belongs_to_a_class() {
+        assert_eq!(Class::of("managed-external-secrets", "never_seen", "test"), Some(Class::Api));
+        assert_eq!(Class::of("managed-external-secrets", "tidy", "test"), None);
+        assert_eq!(Class::of("mes-core", "mes_core", "lib"), Some(Class::Unit));
+    }
+
+    #[test]
+    fn a_package_is_read_from_both_forms_of_its_id() {
+        let message = |id: &str| {
+            serde_json::json!({
+                "profile": {"test": true}, "executable": "/x", "manifest_path": "/w/xtask/Cargo.toml", "package_id": id,
+                "target": {"name": "t", "kind": ["test"]},
+            })
+        };
+        assert_eq!(program(&message("path+file:///w/xtask#0.1.0")).unwrap().name, "xtask::t");
+        assert_eq!(program(&message("path+file:///w/crates/core#mes-core@0.1.0")).unwrap().class, Class::Model);
+    }
+
+    #[test]
+    fn a_program_that_crashes_is_a_failure() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 'running 3 tests'; exit 101"]);
+        assert_eq!(run_tests("crash", command).unwrap(), Tally { failed: 1, ..Tally::default() });
+    }
+
+    #[test]
+    fn a_test_that_skips_itself_is_not_counted_as_passed() {
+        let mut command = Command::new("sh");
+        let said = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        command.args(["-c", &format!("echo 'a_test: no PostgreSQL' >> \"${SKIPPED}\"; echo '{said}'")]);
+        assert_eq!(run_tests("skip", command).unwrap(), Tally { passed: 2, failed: 0, skipped: 1 });
+    }
+}
