@@ -3,14 +3,16 @@
 //! Invariant (SECURITY R5): the origin is part of the credential. A driver has no other address to send anything to.
 //! Made by `controller/reach.rs` for one call, dropped with its bytes after it.
 
-use mes_core::names::Slot;
+use std::collections::BTreeSet;
+
+use mes_core::fault::Fault;
+use mes_core::names::{Identity, Slot};
 use mes_core::partner::{Parameters, PartnerType};
 use mes_core::scope::Granted;
 use mes_core::secret::{Sensitive, Value};
 use mes_core::spec::Origin;
 
 use super::doors::{Destination, rejected};
-use mes_core::fault::Fault;
 
 /// A credential that acts, bound to where it may be sent, with what the resource says of its partner.
 #[derive(Debug)]
@@ -19,13 +21,27 @@ pub struct Bound {
     acting: Option<Value>,
     parameters: Parameters,
     slots: Vec<Slot>,
+    identities: BTreeSet<Granted<Identity>>,
 }
 
 impl Bound {
     /// Binds `acting` (the admin's value or the credential's own; `None`: nobody acts, as for a first `verify`) to its
     /// origin. `parameters` are the account's and the resource's, checked; `slots` are the contract's two, or none.
     pub fn new(origin: Granted<Origin>, acting: Option<Value>, parameters: Parameters, slots: Vec<Slot>) -> Self {
-        Self { origin, acting, parameters, slots }
+        Self { origin, acting, parameters, slots, identities: BTreeSet::new() }
+    }
+
+    /// With the identities that the resource may rotate (`Scope::identities`, `HOST/IDENTITY`): `verify` says `Alien` of any
+    /// other. Without them a driver can only compare hosts and slots.
+    pub fn granting(self, identities: BTreeSet<Granted<Identity>>) -> Self {
+        Self { identities, ..self }
+    }
+
+    /// Whether the identity (in the type's own form) is granted at this origin.
+    pub(crate) fn grants_identity(&self, identity: &str) -> bool {
+        let granted =
+            |granted: &Granted<Identity>| granted.as_str().split_once('/').is_some_and(|(_, of)| of == identity);
+        self.identities.is_empty() || self.identities.iter().any(granted)
     }
 
     /// The one place.

@@ -3,10 +3,15 @@
 //! Invariant: every call goes through [`doors`], to the origin that the credential was granted for; nothing that a partner
 //! answers is echoed. Called by `controller/{look,perform}.rs` through [`Partner`], and by `mes partners` for the types.
 
+mod answer;
 pub mod bound;
+mod compose;
 pub mod doors;
+mod encode;
 pub mod partner;
+mod postgresql;
 pub mod registry;
+mod salesforce;
 
 pub use bound::Bound;
 pub use doors::{Destination, Doors};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mes_core::partner::{PartnerType, aws_types};
 
-use super::{Doors, Partner};
+use super::{Doors, Partner, postgresql, salesforce};
 
 /// A driver: what it says of itself, and how it is opened.
 #[derive(Clone, Copy)]
@@ -17,7 +17,11 @@ pub struct Driver {
     pub open: fn(Doors) -> Arc<dyn Partner>,
 }
 
-const DRIVERS: &[Driver] = &[];
+#[rustfmt::skip] // One line a partner.
+const DRIVERS: &[Driver] = &[
+    Driver { describe: postgresql::describe, open: postgresql::open },
+    Driver { describe: salesforce::describe, open: salesforce::open },
+];
 
 /// The drivers of this build.
 pub fn registry() -> Registry {
@@ -51,5 +55,29 @@ impl Registry {
     /// The drivers, for the conformance suite.
     pub fn drivers(&self) -> &'static [Driver] {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_type_is_listed_once_and_by_name_and_each_driver_says_how_it_rotates() {
+        let types = registry().types();
+        let names: Vec<_> = types.iter().map(|known| known.name).collect();
+        let once: BTreeSet<_> = names.iter().copied().collect();
+        assert_eq!(names, Vec::from_iter(once));
+        for driver in registry().drivers() {
+            let name = (driver.describe)().name;
+            let listed = registry().partner_type(name).unwrap();
+            assert!(listed.operator.is_some(), "{name}");
+        }
+        for row in aws_types::all() {
+            assert!(registry().partner_type(row.name).is_some_and(|known| known.secrets_manager.is_some()));
+        }
+        assert!(registry().partner_type("NoSuchType").is_none());
     }
 }

@@ -3,7 +3,16 @@
 //! Invariant: nobody else in `partners` opens anything. [`open`] makes the real ones over the dialer; the simulation plugs
 //! its own. A door takes a [`Destination`], never a URL or a host.
 
+mod address;
+mod counted;
+mod dialer;
+mod host;
+mod http;
+mod loopback;
+mod postgresql;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +22,12 @@ use mes_core::scope::Granted;
 use mes_core::secret::Sensitive;
 use mes_core::shown::Code;
 use mes_core::spec::Origin;
+
+use self::http::Https;
+use dialer::Dialer;
+pub use dialer::Egress;
+pub use loopback::{Loopback, LoopbackProblem};
+use postgresql::PostgreSql;
 
 /// Where a call goes, for which partner type, in which verb.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +52,25 @@ pub struct Doors {
 /// Told of every call to a partner: partner type, verb, and code (`ok`, HTTP status, SQLSTATE, or our own).
 pub type Calls = Arc<dyn Fn(&'static str, &'static str, &str) + Send + Sync>;
 
+/// The real doors over one dialer. `budget` is the longest that one exchange, or one login with its statements, may take
+/// (10 s, PROTOCOL section 0). `calls` is told of each.
+pub fn open(egress: Egress, budget: Duration, calls: Calls) -> Doors {
+    let dialer = Arc::new(Dialer::new(egress));
+    let http = Arc::new(Https::new(dialer.clone(), budget));
+    let console = Arc::new(PostgreSql::new(dialer, budget));
+    counted::doors(http, console, calls)
+}
+
 /// One HTTPS exchange.
 #[async_trait]
 pub trait Http: Send + Sync {
     /// Sends `request`, whose target is in origin form (path and query), below the origin's path. Gives any answer that
     /// was read whole, whatever its status; a redirect is a fault. Bytes of the answer may be secret: parse and drop them.
-    async fn send(&self, to: Destination<'_>, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, Fault>;
+    async fn send(
+        &self,
+        to: Destination<'_>,
+        request: ::http::Request<Bytes>,
+    ) -> Result<::http::Response<Bytes>, Fault>;
 }
 
 /// A server with logins and commands.
