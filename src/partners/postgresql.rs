@@ -54,6 +54,7 @@ static TYPE: PartnerType = PartnerType {
     ],
     identities: &[&["{username}"], &["{alternateUsername}", "{username}"]],
     reserved: &["postgres", "pg_*"],
+    scheme: "postgresql",
     host: Host::Name("host"),
     vendor_hosts: &[],
     operator: Some(Operated { contract, admin: Some(&ADMIN) }),

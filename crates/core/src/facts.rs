@@ -73,8 +73,8 @@ pub enum Seed {
     Malformed(Vec<FieldProblem>),
     /// Its host is not the account's, or not one of the vendor's own.
     WrongHost,
-    /// Its identity is not one that the account grants.
-    NotGranted(Identity),
+    /// Its identity can't be told, contradicts the parameters (`None`), or is not one that the account grants.
+    NotGranted(Option<Identity>),
     /// An older resource of the cluster has its identity.
     InUse(Identity),
     /// It is the credential that the account logs in with.

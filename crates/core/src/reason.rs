@@ -183,6 +183,8 @@ pub enum SeedProblem {
     Fields(Vec<FieldProblem>),
     /// Its host is not allowed.
     Host,
+    /// Whom it authenticates is not what the parameters say.
+    Identity,
 }
 
 /// Why a target can't be written.
@@ -355,6 +357,7 @@ impl fmt::Display for Reason {
             Self::RegionNotAllowed(region) => write!(f, "spec.regions: the store does not allow {region}; its administrators list it in spec.regions"),
             Self::SeedInvalid(SeedProblem::WrongType) => f.write_str("spec.onboard.fromSecret: that Secret is not of type managed-secrets.io/seed and was not read; make one of that type"),
             Self::SeedInvalid(SeedProblem::Host) => f.write_str("spec.onboard.fromSecret: the host in the seed is neither the account's nor the vendor's own"),
+            Self::SeedInvalid(SeedProblem::Identity) => f.write_str("spec.onboard.fromSecret: whom the seed authenticates can't be told, or is not whom spec.partner.parameters name"),
             Self::SeedInvalid(SeedProblem::Fields(problems)) => {
                 f.write_str("spec.onboard.fromSecret: ")?;
                 list(f, problems.iter().map(|problem| format!("{problem}")))

@@ -21,7 +21,13 @@ pub fn synced(case: Case<'_>) -> Verdict {
     }
     let Some(current) = secret.current() else { return not_yet() };
     let wanted = spec.scope.targets.keys().map(|name| carries(case, name, current));
-    every(wanted.chain([surplus(case, spec)]))
+    let taken = spec.targets.iter().filter_map(|target| {
+        // Granted to an older resource: never written by this one, whatever lies there.
+        let target =
+            TargetName::parse(target.name.as_str()).ok().filter(|name| !spec.scope.targets.contains_key(name))?;
+        Some(Err(Step::Blocked(Reason::TargetConflict { target, why: Conflict::AnotherResource })))
+    });
+    every(wanted.chain(taken).chain([surplus(case, spec)]))
 }
 
 fn carries(case: Case<'_>, name: &TargetName, current: &VersionId) -> Verdict {

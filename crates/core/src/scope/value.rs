@@ -65,24 +65,25 @@ pub fn admin_matches(spec: &Spec, admin: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
-type Place2 = (Option<Granted<Origin>>, Option<Granted<Identity>>);
+type Belonging = (Option<Granted<Origin>>, Option<Granted<Identity>>);
 
 /// Host and identity of a value, if both are its resource's.
-fn belongs(spec: &Spec, type_: &PartnerType, value: &Value) -> Result<Place2, Seed> {
+fn belongs(spec: &Spec, type_: &PartnerType, value: &Value) -> Result<Belonging, Seed> {
     let origin = place(spec, type_, value)?;
     let of_value = type_.host.of(value);
-    let identities = type_.identities(&spec.parameters, Some(value)).map_err(|_| Seed::NotGranted)?;
+    let identities = type_.identities(&spec.parameters, Some(value)).map_err(|_| Seed::NotGranted(None))?;
     // Parameters win over fields there. A value that says something else is somebody else's.
-    let own = stated(type_, value).ok_or(Seed::NotGranted)?;
+    let own = stated(type_, value).ok_or(Seed::NotGranted(None))?;
     if !own.is_subset(&identities) || identities.is_empty() && !spec.scope.identity_grants.any() {
-        return Err(Seed::NotGranted);
+        return Err(Seed::NotGranted(None));
     }
     let Some(host) = host(type_, origin.as_deref(), of_value) else { return Ok((origin, None)) };
     let mut granted = BTreeSet::new();
     for identity in &identities {
         let each = spec.scope.identity_grants.grant(&host, identity).map_err(|refused| match refused {
             Refused::InUse(identity) => Seed::InUse(identity),
-            Refused::NotGranted(_) | Refused::Malformed => Seed::NotGranted,
+            Refused::NotGranted(identity) => Seed::NotGranted(Some(identity)),
+            Refused::Malformed => Seed::NotGranted(None),
         })?;
         if own.is_empty() || own.contains(identity) {
             granted.insert(each);

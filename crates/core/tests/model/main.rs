@@ -9,7 +9,7 @@ mod world;
 use mes_core::effect::Effect;
 use mes_core::names::Stage;
 use mes_core::spec::Onboard;
-use world::{Outcome, Kind, World};
+use world::{Kind, Outcome, World};
 
 const FATES: [Outcome; 4] = [Outcome::CrashBefore, Outcome::CrashAfter, Outcome::Lost, Outcome::Refused];
 const KINDS: [Kind; 3] = [Kind::Slots, Kind::Staged, Kind::Tagged];
@@ -19,7 +19,8 @@ fn live(kind: Kind, onboard: Onboard, faults: &[(usize, Outcome)]) -> (World, us
     let mut world = World::new(kind, onboard);
     let (mut effects, mut idle, mut requested) = (0, 0, false);
     for _ in 0..3000 {
-        let moved = world.pass(|_| faults.iter().find(|(at, _)| *at == effects).map_or(Outcome::Fine, |(_, fate)| *fate));
+        let moved =
+            world.pass(|_| faults.iter().find(|(at, _)| *at == effects).map_or(Outcome::Fine, |(_, fate)| *fate));
         match &moved {
             Some(effect) => {
                 effects += 1;
