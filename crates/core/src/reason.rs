@@ -170,6 +170,8 @@ pub enum Reason {
     QuotaUsedByOthers(Option<Slot>),
     /// An untagged credential may be a lost one of ours.
     OrphanSuspected(CredentialId),
+    /// A Rotation's status is of a form that this version does not read.
+    JournalUnreadable(ObjectName),
     /// AWS's rotation is under way or late.
     RotationFailed,
 }
@@ -312,7 +314,7 @@ impl Reason {
             Self::RevocationAnnounced(_) => "WaitingForPartner",
             Self::QuotaUsedByOthers(_) => "QuotaUsedByOthers",
             Self::OrphanSuspected(_) => "OrphanSuspected",
-            Self::RotationFailed => "RotationFailed",
+            Self::JournalUnreadable(_) | Self::RotationFailed => "RotationFailed",
         }
     }
 }
@@ -399,6 +401,7 @@ impl fmt::Display for Reason {
             Self::QuotaUsedByOthers(Some(slot)) => write!(f, "{slot} has a password that is not ours and was left as it is; its owner frees it with: ALTER ROLE \"{slot}\" NOLOGIN PASSWORD NULL"),
             Self::QuotaUsedByOthers(None) => f.write_str("credentials that are not ours use up what the partner allows; delete one there"),
             Self::OrphanSuspected(id) => write!(f, "{id} may be a lost candidate of ours; whoever owns it deletes it at the partner"),
+            Self::JournalUnreadable(name) => write!(f, "the status of Rotation {name} is of a form that this version does not read; upgrade the operator, or delete that Rotation if you know that it had not begun"),
             Self::RotationFailed => f.write_str("AWS's rotation failed; see the secret's rotation in AWS"),
         }
     }

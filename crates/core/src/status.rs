@@ -517,7 +517,13 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         Some(why @ Reason::Fault(fault)) if fault.place == Place::Partner => {
             Some(told("Rotated", Truth::False, "PartnerUnavailable", why))
         }
-        Some(why) if why.is_stalled() || matches!(why, Reason::RotationFailed | Reason::QuotaUsedByOthers(_)) => {
+        Some(why)
+            if why.is_stalled()
+                || matches!(
+                    why,
+                    Reason::RotationFailed | Reason::JournalUnreadable(_) | Reason::QuotaUsedByOthers(_)
+                ) =>
+        {
             Some(told("Rotated", Truth::False, "RotationFailed", why))
         }
         _ if owed_long => no("RevocationOverdue", "a revocation that was announced is not done; see the Rotation"),

@@ -147,6 +147,7 @@ impl World {
                 seed: Some(Granted::assume(ObjectName::parse("seed").unwrap())),
                 targets: BTreeMap::from([(target.clone(), Granted::assume(target))]),
                 identities: BTreeSet::new(),
+                identity_grants: mes_core::scope::IdentityGrants::default(),
             },
             parameters: BTreeMap::new(),
             rotation: RotationSpec {
@@ -238,6 +239,7 @@ impl World {
             owed: BTreeMap::new(),
             aborting: false,
             ended: None,
+            unreadable: false,
         });
     }
 

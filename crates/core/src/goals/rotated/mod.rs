@@ -49,6 +49,9 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
         }
         return due::due(case, spec);
     };
+    if rotation.unreadable {
+        return case.wait(Reason::JournalUnreadable(rotation.name.clone()), 300);
+    }
     let secret = claimed(case)?;
     if !served && spec.onboard != Onboard::Mint {
         return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
