@@ -43,3 +43,28 @@ pub fn parse(text: &str) -> Result<SignedDuration, DurationProblem> {
         duration => Ok(duration),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_exactly_and_nothing_else_is() {
+        let seconds = |text| parse(text).map(|duration| duration.as_secs());
+        for (text, wanted) in
+            [("24h", 86_400), ("1h30m", 5400), ("90m", 5400), ("45s", 45), ("1h1s", 3601), ("0h5m", 300)]
+        {
+            assert_eq!(seconds(text), Ok(wanted), "{text}");
+        }
+        for text in
+            ["", "h", "24", "1.5h", "-1h", "+1h", "1 h", "1d", "30m1h", "1h1h", "1h30", "1H", "300ms", "1h ", "١h"]
+        {
+            assert_eq!(seconds(text), Err(DurationProblem::Malformed), "{text}");
+        }
+        assert_eq!(seconds("0h0m0s"), Err(DurationProblem::Zero));
+        for text in ["8785h", "99999999999999999999h", "9223372036854775807h"] {
+            assert_eq!(seconds(text), Err(DurationProblem::TooLong), "{text}");
+        }
+        assert_eq!(parse("8784h"), Ok(LONGEST));
+    }
+}

@@ -86,3 +86,6 @@ pub fn allows_a_call(renewed: Option<Duration>, now: Duration, budget: Duration)
 pub fn is_lost(renewed: Duration, now: Duration) -> bool {
     renewed.saturating_add(RENEW_DEADLINE) <= now
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,7 @@ const ALL: &[PartnerType] = &[
         name: "ConfluentCloudApiKey",
         partner: "Confluent Cloud",
         format: Format::new(&[
-            Field::required("apiKey", Pattern::TOKEN, "API key").rotated().public(),
+            Field::required("apiKey", Pattern::TOKEN, "API key").rotated(),
             Field::required("apiSecret", Pattern::TOKEN, "API secret").rotated(),
             Field::required("serviceAccountId", Pattern::WORD, "id of the service account").public(),
             Field::optional("resourceId", Pattern::WORD, "cluster, region or Tableflow; absent for cloud keys")

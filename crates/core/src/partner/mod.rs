@@ -273,7 +273,7 @@ impl PartnerType {
 
     /// The names of parameters and public fields that an identity may be made of: fixed once onboarded.
     pub fn identity_names(&self) -> BTreeSet<&'static str> {
-        self.identities.iter().flat_map(|forms| forms.iter()).flat_map(|form| names(form)).collect()
+        self.identities.iter().flat_map(|forms| forms.iter()).flat_map(names).collect()
     }
 
     /// What is wrong with an interval under engine `SecretsManager`, as the end of "interval …"; `None`: nothing.
@@ -344,3 +344,6 @@ pub(crate) fn filled<'a>(
     }
     Ok(identity)
 }
+
+#[cfg(test)]
+mod tests;

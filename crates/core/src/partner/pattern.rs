@@ -200,3 +200,6 @@ fn pem(text: &str) -> bool {
     let control = text.chars().any(|c| c.is_control() && c != '\n' && c != '\r');
     !control && allowed && lines().any(|line| !marker(line)) && (markers == 0 || (markers == 2 && ends_marked))
 }
+
+#[cfg(test)]
+mod tests;

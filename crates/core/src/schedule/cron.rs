@@ -15,7 +15,7 @@ const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AU
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// A parsed expression: sets of bits, bit *n* for the number *n* as AWS writes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cron {
     hours: u32,
     days: Days,
@@ -26,7 +26,7 @@ pub(super) struct Cron {
     pub(super) spacing: i64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Days {
     of_month: u32,
     last_of_month: bool,
@@ -80,13 +80,18 @@ impl Cron {
 
     /// Every firing from this day on, by the clock on the wall, in order. Ends with the calendar, or after 41 years.
     pub(super) fn from(&self, first: Date) -> impl Iterator<Item = DateTime> + '_ {
+        let hours =
+            |day: Date| bits(self.hours).filter_map(move |hour| Some(day.at(i8::try_from(hour).ok()?, 0, 0, 0)));
+        self.days_from(first).flat_map(hours)
+    }
+
+    fn days_from(&self, first: Date) -> impl Iterator<Item = Date> + '_ {
         let months = std::iter::successors(Some(first.first_of_month()), |month| next_month(*month));
         let days = months.take(SEARCH_MONTHS).flat_map(|month| {
             let days = self.days_of(month);
             bits(days).filter_map(move |day| Date::new(month.year(), month.month(), i8::try_from(day).ok()?).ok())
         });
         days.filter(move |day| *day >= first)
-            .flat_map(|day| bits(self.hours).filter_map(move |hour| Some(day.at(i8::try_from(hour).ok()?, 0, 0, 0))))
     }
 
     /// The first hour of the day at which it fires.
@@ -116,21 +121,28 @@ impl Cron {
     }
 
     fn shortest_spacing(&self) -> Result<i64, ScheduleError> {
-        let first = Date::constant(2000, 1, 1);
-        let firings = self.from(first).take_while(|at| at.year() < first.year() + CYCLE_YEARS);
-        let hours = firings.map(|at| i64::from(day_number(first, at.date())) * 24 + i64::from(at.hour()));
-        let mut earlier = None;
-        let mut shortest = i64::from(CYCLE_YEARS) * 366 * 24;
-        for hour in hours {
-            if let Some(earlier) = earlier {
-                shortest = shortest.min(hour - earlier);
-            }
-            earlier = Some(hour);
-            if shortest < super::LEAST_HOURS {
+        let hours: Vec<i64> = bits(self.hours).map(i64::from).collect();
+        let within = hours.iter().zip(hours.iter().skip(1)).map(|(one, next)| next - one).min();
+        let (first, last) = hours.first().zip(hours.last()).ok_or(ScheduleError::CronHours)?;
+        let across = self.shortest_days()?.map(|days| days * 24 - (last - first));
+        Ok(within.into_iter().chain(across).min().unwrap_or(i64::from(CYCLE_YEARS) * 366 * 24))
+    }
+
+    /// The least number of days between two on which it fires; `None`: once in the whole cycle.
+    fn shortest_days(&self) -> Result<Option<i64>, ScheduleError> {
+        let start = Date::constant(2000, 1, 1);
+        let mut days = self.days_from(start).take_while(|day| day.year() < start.year() + CYCLE_YEARS);
+        let mut earlier = days.next().ok_or(ScheduleError::NeverFires)?;
+        let mut shortest = None;
+        for day in days {
+            let between = earlier.duration_until(day).as_hours() / 24;
+            shortest = shortest.into_iter().chain([between]).min();
+            if between <= 1 {
                 break;
             }
+            earlier = day;
         }
-        earlier.map(|_| shortest).ok_or(ScheduleError::NeverFires)
+        Ok(shortest)
     }
 }
 
@@ -245,8 +257,4 @@ fn bits(set: u32) -> impl Iterator<Item = u32> {
 
 fn next_month(month: Date) -> Option<Date> {
     month.last_of_month().tomorrow().ok()
-}
-
-fn day_number(first: Date, day: Date) -> i32 {
-    first.until(day).map(|span| span.get_days()).unwrap_or_default()
 }

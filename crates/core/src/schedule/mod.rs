@@ -5,8 +5,10 @@
 //! No clock is read: the last rotation and the present are arguments. Called by `goals::rotated::due` and the API's parser.
 //!
 //! Source: AWS user guide, "Schedule expressions in Secrets Manager rotation". What AWS leaves open, and what holds here:
-//! `rate(N hours)` counts from the hour of the last rotation, `rate(N days)` from its day; a rotation outside a window
-//! (by request) puts off windows that would open within four hours after it.
+//! the windows of `rate(N hours)` open every N hours counted from a midnight, whenever the last rotation was (counted from
+//! that they would drift by the time within the window); after a rotation outside a window (by request, or made up) the
+//! one nearest to N hours later is next. `rate(N days)` counts from the day of the last rotation. A rotation outside a
+//! window puts off those that would open within four hours after it.
 
 mod cron;
 
@@ -30,7 +32,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// When rotations may start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     kind: Kind,
     /// Length of a window in hours; `None`: to the end of the day.
@@ -38,7 +40,7 @@ pub struct Schedule {
     zone: TimeZone,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Hours(i64),
     Days(i64),
@@ -159,6 +161,13 @@ pub enum ScheduleError {
     UnknownZone,
 }
 
+impl Window {
+    /// An hour before it closes: the latest moment to which its opening is ever put off.
+    fn last_start(&self) -> Timestamp {
+        self.closes.checked_sub(HOUR).unwrap_or(self.opens)
+    }
+}
+
 impl Due {
     /// Whether a rotation may start at `now`.
     pub fn is_open(&self, now: Timestamp) -> bool {
@@ -181,43 +190,62 @@ impl Schedule {
     /// The window in which the rotation after the one at `last` is due (before any: after the onboarding).
     ///
     /// It opens later than `last` and at least four hours after the window in which `last` lies, or after `last` itself
-    /// where that was outside any; a long window's first hours are cut where they are nearer. `None` only at the end of
-    /// the calendar.
+    /// where that was outside any; the first hours of a long window are cut where they are nearer, a short one is left
+    /// out. `None` only at the end of the calendar.
     pub fn next(&self, last: Timestamp) -> Option<Window> {
-        let spacing = SignedDuration::from_hours(LEAST_HOURS);
+        let apart = SignedDuration::from_hours(LEAST_HOURS);
+        let soonest = last.checked_add(apart).ok()?;
+        let fits = |window: &Window, before: Option<Window>| {
+            let inside =
+                before.filter(|before| last < before.closes).and_then(|before| before.opens.checked_add(apart).ok());
+            window.opens >= inside.unwrap_or(soonest) || window.last_start() >= soonest
+        };
+        let day = self.zone.to_datetime(last).date();
         let window = match &self.kind {
-            Kind::Hours(hours) => self.elapsed(last_hour(last).checked_add(SignedDuration::from_hours(*hours)).ok()?),
+            Kind::Hours(hours) => {
+                let step = SignedDuration::from_hours(*hours);
+                let before = self.elapsed(aligned(last, *hours)?)?;
+                let nearest = || last.checked_add(apart.max(step / 2));
+                let earliest = if last < before.closes { before.opens.checked_add(step) } else { nearest() }.ok()?;
+                let opens = aligned(earliest, *hours)?;
+                self.elapsed(if opens < earliest { opens.checked_add(step).ok()? } else { opens })
+            }
             Kind::Days(days) => {
-                let day = self.zone.to_datetime(last).date().checked_add(Span::new().try_days(*days).ok()?).ok()?;
-                self.on_the_wall(day.at(0, 0, 0, 0))
+                let before = self.on_the_wall(day.at(0, 0, 0, 0));
+                let due = day.checked_add(Span::new().try_days(*days).ok()?).ok()?;
+                let windows = [Some(due), due.tomorrow().ok()].into_iter().flatten();
+                windows.filter_map(|day| self.on_the_wall(day.at(0, 0, 0, 0))).find(|window| fits(window, before))
             }
             Kind::Cron(cron) => {
                 // Two days back: the window in which `last` lies may have opened on the day before.
-                let first = self.zone.to_datetime(last).date().checked_sub(Span::new().days(2)).ok()?;
+                let first = day.checked_sub(Span::new().days(2)).ok()?;
                 let mut windows = cron.from(first).filter_map(|opens| self.on_the_wall(opens)).peekable();
-                let mut earliest = last.checked_add(spacing).ok()?;
-                while let Some(window) = windows.next_if(|window| window.opens <= last) {
-                    if last < window.closes {
-                        earliest = window.opens.checked_add(spacing).ok()?;
-                    }
-                }
-                windows.find(|window| window.opens >= earliest)
+                let before = std::iter::from_fn(|| windows.next_if(|window| window.opens <= last)).last();
+                windows.find(|window| fits(window, before))
             }
         }?;
-        let kept = window.closes.checked_sub(HOUR).ok()?.min(last.checked_add(spacing).ok()?);
-        Some(Window { opens: window.opens.max(kept), ..window })
+        Some(Window { opens: window.opens.max(soonest.min(window.last_start())), ..window })
     }
 
     /// What holds at `now`, the last rotation having been at `last`: the window that is open or comes next, and whether
-    /// one was missed. A missed rotation is made up in the next window of a cron; of a rate, whose windows are counted
-    /// from the last rotation, on the next day at the same hours, or at once for a rate in hours.
+    /// one was missed. A missed rotation is made up in the next window, of a rate slower than daily on the next day at the
+    /// same hours: never outside a window, because that is when people said that it may disturb.
     pub fn due(&self, last: Timestamp, now: Timestamp) -> Option<Due> {
         let wanted = self.next(last)?;
         if now < wanted.closes {
             return Some(Due { window: wanted, overdue_since: None });
         }
         let window = match &self.kind {
-            Kind::Hours(_) => self.elapsed(last_hour(now)),
+            Kind::Hours(hours) => {
+                let step = (*hours).min(24);
+                let latest = aligned(now, step)?;
+                let openings = [Some(latest), latest.checked_add(SignedDuration::from_hours(step)).ok()];
+                openings
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|opens| self.elapsed(opens))
+                    .find(|window| now < window.closes)
+            }
             Kind::Days(_) => {
                 let today = self.zone.to_datetime(now).date();
                 let days = [Some(today), today.tomorrow().ok()].into_iter().flatten();
@@ -324,8 +352,9 @@ fn parse_window(text: &str) -> Result<i64, ScheduleError> {
     hours.filter(|hours| (1..=24).contains(hours)).ok_or(ScheduleError::Window)
 }
 
-/// The hour in which a moment lies, by UTC: zones that differ by half an hour, or change by it, must not shorten a rate.
-fn last_hour(moment: Timestamp) -> Timestamp {
+/// The latest multiple of so many hours, counted from a midnight (UTC, 1 January 1970), that is not after the moment.
+/// By UTC: zones that differ by half an hour, or change by it, must not shorten a rate.
+fn aligned(moment: Timestamp, hours: i64) -> Option<Timestamp> {
     let seconds = moment.as_second();
-    Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(moment)
+    Timestamp::from_second(seconds - seconds.checked_rem_euclid(hours.checked_mul(3600)?)?).ok()
 }

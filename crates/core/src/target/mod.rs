@@ -192,3 +192,6 @@ fn is_key(text: &str, longest: usize) -> bool {
 fn list(names: &BTreeSet<String>) -> String {
     names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;
