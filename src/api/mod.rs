@@ -5,8 +5,9 @@
 //! What the values mean is decided in `mes-core`; the only bridge is `parse`. Called by `cluster`, `controller` and
 //! `cli::crds`.
 
-// The derive copies each struct, `pub` and all, into a function body, where nothing can reach it.
-#![allow(unreachable_pub)]
+// The derive copies each struct, `pub` and all, into a function body, where nothing can reach it; and the columns of one
+// kind, each with its path, look like one attribute given twice.
+#![allow(unreachable_pub, clippy::duplicated_attributes)]
 
 mod managed_external_secret;
 mod partner_account;
@@ -55,9 +56,9 @@ pub struct ObjectRef {
 
 /// The definitions of all four kinds as they are installed and as `crds/` holds them.
 ///
-/// Differs from `T::crd()` in two ways. No field is `nullable`: the API server then drops an explicit null (a chart that
-/// renders an empty key) instead of keeping it, so absent has one spelling. And no `format` that Kubernetes does not
-/// know, about which it warns at each apply.
+/// Differs from `T::crd()` in two ways. No field is `nullable`, so absent has one spelling in the store: of an explicit
+/// null (a chart that renders an empty key) the API server makes nothing at a create, and names the field that it refuses
+/// at a server-side apply. And no `format` that Kubernetes does not know, about which it would warn at each apply.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all =
         vec![ManagedExternalSecret::crd(), Rotation::crd(), PartnerAccount::crd(), SecretsManagerStore::crd()];
@@ -87,7 +88,8 @@ fn plain(schema: &mut JSONSchemaProps) {
 
 /// A CEL rule whose refusal points at `path`, a field below the place of the rule.
 ///
-/// The API server prints no value then, only `"object"`: also why rules over PEM text stand on the parent.
+/// The API server then prints no value, while a rule on a string repeats it, into logs and audits too. So rules over what
+/// a person may have put a secret into (an endpoint, PEM text) stand on the parent.
 fn rule(path: &str, cel: &str, sentence: &str) -> Rule {
     Rule::new(cel).message(sentence).field_path(path)
 }

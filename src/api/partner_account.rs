@@ -36,6 +36,21 @@ use super::{ObjectRef, default_store, parameters, rule};
         "spec.grants[].identities is required where spec.admin is set: an admin can rotate everybody's credential, so name the identities that these namespaces may have"
     ),
     validation = rule(
+        ".endpoint",
+        "!has(self.endpoint) || (isURL(self.endpoint) && url(self.endpoint).getHostname() != '')",
+        "spec.endpoint must be a URL with a host, such as https://acme.example or postgresql://db.example:5432/postgres"
+    ),
+    validation = rule(
+        ".endpoint",
+        "!has(self.endpoint) || (!self.endpoint.contains('@') && !self.endpoint.contains('?') && !self.endpoint.contains('#'))",
+        "spec.endpoint must have no user, query or fragment: credentials belong in the Secret of spec.admin, options in spec.parameters"
+    ),
+    validation = rule(
+        ".endpoint",
+        "!has(self.endpoint) || !self.endpoint.startsWith('http:')",
+        "spec.endpoint must be reached over TLS: https://"
+    ),
+    validation = rule(
         ".caBundle",
         "!has(self.caBundle) || self.caBundle.contains('-----BEGIN CERTIFICATE-----')",
         "spec.caBundle must be certificates in PEM: -----BEGIN CERTIFICATE-----"
@@ -60,20 +75,6 @@ pub struct PartnerAccountSpec {
     /// URL of the place, without user, query and fragment; absent = the vendor's host. Must equal the key `endpoint` of the admin Secret, so that editing this object cannot send the credential elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
-    #[x_kube(
-        validation = (
-            "isURL(self) && url(self).getHostname() != ''",
-            "spec.endpoint must be a URL with a host, such as https://acme.example or postgresql://db.example:5432/postgres"
-        ),
-        validation = (
-            "!self.contains('@') && !self.contains('?') && !self.contains('#')",
-            "spec.endpoint must have no user, query or fragment: credentials belong in the Secret of spec.admin, options in spec.parameters"
-        ),
-        validation = (
-            "!self.startsWith('http:')",
-            "spec.endpoint must be reached over TLS: https://"
-        )
-    )]
     pub endpoint: Option<String>,
     /// Certificates in PEM that sign the endpoint's; absent = the public roots.
     #[serde(default, skip_serializing_if = "Option::is_none")]

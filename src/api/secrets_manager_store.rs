@@ -43,6 +43,13 @@ use super::{ObjectRef, rule, strings};
         "spec.prefix is fixed, it is the name and owner tag of every secret that was made here: make a new SecretsManagerStore"
     ),
     validation = rule(
+        ".endpoint",
+        "!has(self.endpoint) || (isURL(self.endpoint) && url(self.endpoint).getScheme() in ['http', 'https'] \
+         && url(self.endpoint).getHostname() != '' \
+         && !self.endpoint.contains('@') && !self.endpoint.contains('?') && !self.endpoint.contains('#'))",
+        "spec.endpoint must be an https:// URL with a host, without user, query and fragment"
+    ),
+    validation = rule(
         ".auth.assumeRole.roleARN",
         "!has(self.accountID) || !self.?auth.?assumeRole.hasValue() || self.auth.assumeRole.roleARN.contains('::' + self.accountID + ':')",
         "spec.auth.assumeRole.roleARN is of another account than spec.accountID: a role works in its own account only"
@@ -67,11 +74,6 @@ pub struct SecretsManagerStoreSpec {
     /// URL to call instead of AWS's own, such as a VPC endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1024))]
-    #[x_kube(validation = (
-        "isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != '' \
-         && !self.contains('@') && !self.contains('?') && !self.contains('#')",
-        "spec.endpoint must be an https:// URL with a host, without user, query and fragment"
-    ))]
     pub endpoint: Option<String>,
     /// First part of every secret's name, PREFIX/NAMESPACE/NAME, and of its owner tag: one a cluster. Fixed.
     #[schemars(length(min = 1, max = 128))]

@@ -1,4 +1,15 @@
 //! The API as people meet it: its definitions on a real API server, what that takes and what it refuses, and with which
 //! sentence.
 
+mod accounts;
+mod examples;
 mod files;
+mod kubectl;
+mod resources;
+mod rotations;
+mod server;
+mod statuses;
+mod stores;
+mod table;
+mod updates;
+mod versions;

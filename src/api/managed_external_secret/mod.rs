@@ -48,6 +48,7 @@ use super::{ObjectRef, default_store, parameters, rule};
     printcolumn(name = "Secret", type_ = "string", priority = 1, json_path = ".status.secret.name"),
     printcolumn(name = "Version", type_ = "string", priority = 1, json_path = ".status.versionID"),
     printcolumn(name = "Rotation", type_ = "string", priority = 1, json_path = ".status.activeRotation"),
+    // No path: the schema of metadata is the server\'s, and it takes no path into it.
     validation = (
         "self.metadata.name.size() <= 52",
         "metadata.name must have at most 52 characters: its Rotations and its secret in AWS are named after it"

@@ -75,7 +75,7 @@ pub struct RotationPolicy {
     pub overlap: Option<String>,
 }
 
-/// Who rotates.
+/// Operator = this operator rotates. SecretsManager = AWS's own rotation for the types that it knows. Fixed once onboarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Engine {
     #[default]
@@ -87,7 +87,7 @@ pub enum Engine {
     Unrecognised,
 }
 
-/// When the first rotation after onboarding happens.
+/// Immediate = rotate as soon as onboarded. Absent = Immediate with onboard.fromSecret, otherwise Scheduled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum FirstRotation {
     Immediate,

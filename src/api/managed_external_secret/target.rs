@@ -90,8 +90,9 @@ fn data(_: &mut SchemaGenerator) -> Schema {
     strings(64, 256)
 }
 
-/// The types of Secret that may be written: those whose meaning is known. A ServiceAccount's token or a bootstrap token
-/// would grant something to whoever may write this object.
+// Only types whose meaning is known: a ServiceAccount's token or a bootstrap token would grant something to whoever may
+// write this object.
+/// Type of the Secret; absent = Opaque. The types of Kubernetes need their keys in data.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TargetType {
     #[default]

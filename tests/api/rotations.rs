@@ -1,0 +1,51 @@
+//! `Rotation`: what the server takes and what it refuses.
+
+use crate::table::Then::{self, Refused, Taken};
+use crate::table::{Row, judge, named, row};
+
+fn rotation(says: &'static str, spec: &str, then: Then) -> Row {
+    row("Rotation", says, spec, then)
+}
+
+#[test]
+fn a_rotation_is_asked_for_in_one_line() {
+    judge(&[
+        rotation("a request", "{resourceRef: {name: crm}}", Taken),
+        rotation("a request that says so", "{resourceRef: {name: crm}, trigger: Request}", Taken),
+        rotation("what the operator makes", "{resourceRef: {name: crm}, trigger: Schedule}", Taken),
+        named(
+            "Rotation",
+            "one named by the server",
+            "{generateName: crm-, namespace: payments}",
+            "{resourceRef: {name: crm}}",
+            Taken,
+        ),
+        rotation("a rotation of nothing", "{}", Refused("spec.resourceRef", "Required value")),
+        rotation("a resource without a name", "{resourceRef: {}}", Refused("spec.resourceRef.name", "Required value")),
+        rotation(
+            "an empty name",
+            "{resourceRef: {name: ''}}",
+            Refused("spec.resourceRef.name", "at least 1 chars long"),
+        ),
+        rotation(
+            "a resource in another namespace",
+            "{resourceRef: {name: crm, namespace: orders}}",
+            Refused("unknown field", "spec.resourceRef.namespace"),
+        ),
+        rotation(
+            "a trigger that is none",
+            "{resourceRef: {name: crm}, trigger: Now}",
+            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Request\""),
+        ),
+        rotation(
+            "a trigger of a later version, which must not run as a plain request",
+            "{resourceRef: {name: crm}, trigger: Compromise}",
+            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Request\""),
+        ),
+        rotation(
+            "a candidate, which a later version brings",
+            "{resourceRef: {name: crm}, candidate: {fromSecret: {name: new}}}",
+            Refused("unknown field", "spec.candidate"),
+        ),
+    ]);
+}
