@@ -10,6 +10,7 @@
 #![allow(unreachable_pub, clippy::duplicated_attributes)]
 
 mod managed_external_secret;
+pub mod parse;
 mod partner_account;
 mod rotation;
 mod secrets_manager_store;
