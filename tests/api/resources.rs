@@ -1,5 +1,7 @@
 //! `ManagedExternalSecret`: what the server takes and what it refuses.
 
+use serde_json::json;
+
 use crate::table::Then::{self, Refused, Taken};
 use crate::table::{Row, judge, named, row};
 
@@ -27,8 +29,8 @@ fn rotation(says: &'static str, rotation: &str, then: Then) -> Row {
 #[test]
 fn a_name_leaves_room_for_what_is_named_after_it() {
     let long = |length, then, says| {
-        let metadata = format!("{{name: {}, namespace: payments}}", "a".repeat(length));
-        named("ManagedExternalSecret", says, &metadata, &format!("{{{SEEDED}}}"), then)
+        let metadata = json!({"name": "a".repeat(length)});
+        named("ManagedExternalSecret", says, metadata, &format!("{{{SEEDED}}}"), then)
     };
     judge(&[
         long(52, Taken, "a name of 52 characters"),
@@ -37,7 +39,7 @@ fn a_name_leaves_room_for_what_is_named_after_it() {
         named(
             "ManagedExternalSecret",
             "a name that is no name of an object",
-            "{name: Crm_1, namespace: payments}",
+            json!({"name": "Crm_1"}),
             &format!("{{{SEEDED}}}"),
             Refused("metadata.name", "lower case alphanumeric"),
         ),

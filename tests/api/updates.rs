@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::server::{said, server};
+use crate::server::{create, object, patch};
 use crate::table::Then::{self, Refused, Taken};
 use crate::table::misjudged;
 
@@ -181,29 +181,14 @@ fn judge(updates: &[Update]) {
 fn wrongly(update: &Update) -> Option<String> {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let name = format!("u{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let Update { kind, spec, .. } = update;
-    let manifest = format!(
-        "{{apiVersion: managed-secrets.io/v1alpha1, kind: {kind}, metadata: {{name: {name}, namespace: payments}}, spec: {spec}}}"
-    );
-    let manifest = match *kind {
-        "PartnerAccount" | "SecretsManagerStore" => manifest.replace(", namespace: payments", ""),
-        _ => manifest,
-    };
-    let made = server().kubectl_with(["create", "-f", "-"], &manifest).unwrap();
-    assert!(made.status.success(), "{}: {}", update.says, said(&made));
+    create(&object(update.kind, &name, update.spec), false)
+        .unwrap_or_else(|refusal| panic!("{}: {refusal}", update.says));
     if update.onboarded {
-        patched(kind, &name, &["--subresource=status"], "{status: {versionID: v1}}").expect("the status is taken");
+        patch(update.kind, &name, &json!({"status": {"versionID": "v1"}})).expect("the status is taken");
     }
     update.changes.iter().find_map(|(change, then)| {
-        let answer = patched(kind, &name, &[], &format!("{{spec: {change}}}"));
-        let (taken, said) = (answer.is_ok(), answer.unwrap_or_else(|refusal| refusal));
-        Some(format!("{}, {change}: {}", update.says, misjudged(taken, &said, *then)?))
+        let spec: Value = serde_yaml::from_str(change).unwrap();
+        let answer = patch(update.kind, &name, &json!({"spec": spec}));
+        Some(format!("{}, {change}: {}", update.says, misjudged(&answer, *then)?))
     })
-}
-
-fn patched(kind: &str, name: &str, more: &[&str], patch: &str) -> Result<String, String> {
-    let patch: Value = serde_yaml::from_str(patch).unwrap();
-    let arguments = ["patch", "--namespace=payments", "--type=merge", kind, name, "-p", &patch.to_string()];
-    let output = server().kubectl(arguments.iter().chain(more)).unwrap();
-    if output.status.success() { Ok(said(&output)) } else { Err(said(&output)) }
 }
