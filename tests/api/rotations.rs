@@ -10,7 +10,7 @@ fn rotation(says: &'static str, spec: &str, then: Then) -> Row {
 }
 
 #[test]
-fn a_rotation_is_asked_for_in_one_line() {
+pub(crate) fn a_rotation_is_asked_for_in_one_line() {
     judge(&[
         rotation("a request", "{resourceRef: {name: crm}}", Taken),
         rotation("a request that says so", "{resourceRef: {name: crm}, trigger: Request}", Taken),

@@ -1,6 +1,7 @@
 //! The form of the table test: a manifest a row, what it says, and what becomes of it.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use serde_json::Value;
 
@@ -48,8 +49,18 @@ fn wrongly(row: &Row) -> Option<String> {
     Some(format!("{}: {why}\n{}", row.says, row.manifest))
 }
 
+/// All that the server has said in refusing, in this process.
+pub(crate) fn refusals() -> String {
+    REFUSALS.lock().unwrap().join("\n")
+}
+
+static REFUSALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
 /// Why an answer of the server is not what was to come.
 pub(crate) fn misjudged(answer: &Result<Value, String>, then: Then) -> Option<String> {
+    if let Err(said) = answer {
+        REFUSALS.lock().unwrap().push(said.clone());
+    }
     match (answer, then) {
         (Ok(_), Then::Taken) => None,
         (Err(said), Then::Taken) => Some(format!("refused: {said}")),

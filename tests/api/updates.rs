@@ -43,7 +43,7 @@ fn of(kind: &'static str, says: &'static str, spec: &'static str, changes: &'sta
 }
 
 #[test]
-fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
+pub(crate) fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
     judge(&[
         before(
             "everything, before",
@@ -141,7 +141,7 @@ fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
 }
 
 #[test]
-fn a_rotation_never_changes_and_a_store_keeps_its_prefix_and_region() {
+pub(crate) fn a_rotation_never_changes_and_a_store_keeps_its_prefix_and_region() {
     judge(&[
         of(
             "Rotation",
