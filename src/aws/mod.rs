@@ -78,7 +78,9 @@ impl Aws {
     /// holds it. Makes no call.
     pub fn admin(&self, admin: &Granted<Admin>) -> Option<StoreSecret> {
         match &**admin {
-            Admin::StoreSecret(secret) => Some(self.open(RemoteSecret { read_only: true, ..RemoteSecret::clone(secret) })),
+            Admin::StoreSecret(secret) => {
+                Some(self.open(RemoteSecret { read_only: true, ..RemoteSecret::clone(secret) }))
+            }
             Admin::Secret(_) => None,
         }
     }
