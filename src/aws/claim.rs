@@ -81,3 +81,92 @@ fn tag(key: &str, value: &str) -> Tag {
 fn parent(owner: &str) -> Option<&str> {
     owner.rsplit_once('/').map(|(parent, _)| parent)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use mes_core::names::{Namespace, ObjectName, Region, SecretName};
+    use mes_core::spec::Access;
+
+    use super::*;
+
+    fn uid(text: &str) -> Uid {
+        Uid::parse(text).unwrap()
+    }
+
+    fn secret() -> RemoteSecret {
+        let claim = Claim {
+            owner: "mes/pay/crm".to_owned(),
+            cluster: uid("cluster-1"),
+            namespace: Namespace::parse("pay").unwrap(),
+            namespace_uid: uid("ns-1"),
+            uid: uid("res-1"),
+        };
+        RemoteSecret {
+            store: ObjectName::parse("default").unwrap(),
+            access: Access { endpoint: None, keys: None, role: None, external_id: "cluster-1".to_owned() },
+            account: None,
+            primary: Region::parse("eu-west-1").unwrap(),
+            name: SecretName::parse("mes/pay/crm").unwrap(),
+            kms_key: None,
+            claim,
+            tags: BTreeMap::from([("team".to_owned(), "pay".to_owned()), (OWNER.to_owned(), "forged".to_owned())]),
+            take_over: BTreeSet::from([uid("cluster-0"), uid("ns-0")]),
+            read_only: false,
+        }
+    }
+
+    /// The ownership of a secret with our tags, some of them changed (`""` takes it away).
+    fn with(changes: &[(&str, &str)]) -> Ownership {
+        let secret = secret();
+        let mut tags = tags_of_ours(&secret);
+        for (key, value) in changes {
+            tags.retain(|tag| tag.key() != Some(*key));
+            if !value.is_empty() {
+                tags.push(tag(key, value));
+            }
+        }
+        ownership(&tags, &secret)
+    }
+
+    #[test]
+    fn what_we_make_is_ours_and_the_stores_tags_cannot_forge_a_claim() {
+        assert_eq!(with(&[]), Ownership::Ours);
+        assert_eq!(tags_of_ours(&secret()).len(), 6);
+        assert_eq!(tags(&secret().claim).len(), 5);
+    }
+
+    #[test]
+    fn a_secret_without_claim_tags_is_nobodys_even_if_its_owner_grants_it() {
+        let granted = [tag("managed-secrets.io/grant", "cluster-1/pay/crm"), tag("team", "x")];
+        assert_eq!(ownership(&granted, &secret()), Ownership::Nobodys);
+        assert_eq!(ownership(&[], &secret()), Ownership::Nobodys);
+    }
+
+    #[test]
+    fn an_earlier_resource_of_the_same_namespace_left_it_to_us() {
+        assert_eq!(with(&[(UID, "res-0")]), Ownership::OursBefore(Some(uid("res-0"))));
+        assert_eq!(with(&[(UID, "")]), Ownership::OursBefore(None));
+        assert_eq!(with(&[(UID, "no uid!")]), Ownership::OursBefore(None));
+    }
+
+    #[test]
+    fn a_made_again_namespace_or_cluster_inherits_only_by_take_over() {
+        assert_eq!(with(&[(NAMESPACE_UID, "ns-2")]), Ownership::Anothers);
+        assert_eq!(with(&[(CLUSTER, "cluster-2")]), Ownership::Anothers);
+        assert_eq!(with(&[(NAMESPACE_UID, "ns-0"), (UID, "res-0")]), Ownership::OursBefore(Some(uid("res-0"))));
+        assert_eq!(with(&[(CLUSTER, "cluster-0"), (NAMESPACE_UID, "ns-9")]), Ownership::OursBefore(Some(uid("res-1"))));
+        assert_eq!(with(&[(CLUSTER, "cluster-0"), (OWNER, "mes/pay/other")]), Ownership::Anothers);
+    }
+
+    #[test]
+    fn another_name_in_our_namespace_is_a_neighbour_and_everything_else_anothers() {
+        assert_eq!(with(&[(OWNER, "mes/pay/crm-old")]), Ownership::Neighbours("mes/pay/crm-old".to_owned()));
+        assert_eq!(with(&[(OWNER, "mes/other/crm")]), Ownership::Anothers);
+        assert_eq!(with(&[(OWNER, "mes/pay/crm-old"), (NAMESPACE_UID, "ns-2")]), Ownership::Anothers);
+        assert_eq!(with(&[(OWNER, "")]), Ownership::Anothers);
+        assert_eq!(with(&[(CLUSTER, "")]), Ownership::Anothers);
+        assert_eq!(with(&[(NAMESPACE_UID, "")]), Ownership::Anothers);
+    }
+}

@@ -110,7 +110,7 @@ impl Session {
     }
 
     /// Credentials that live.
-    async fn credentials(&self) -> Result<Credentials, Fault> {
+    pub(super) async fn credentials(&self) -> Result<Credentials, Fault> {
         let mut held = self.held.lock().await;
         Ok(self.living(&mut held).await?.credentials.clone())
     }

@@ -159,3 +159,97 @@ fn never_connected(error: &ConnectorError) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(status: u16, code: &str, message: &str) -> (FaultKind, String) {
+        let fault = answered(Place::SecretsManager, status, Some(code), Some(message));
+        (fault.kind, fault.code.as_str().to_owned())
+    }
+
+    #[test]
+    fn each_documented_error_has_its_kind() {
+        use FaultKind::*;
+        for (status, code, kind) in [
+            (400, "ThrottlingException", Throttled),
+            (500, "InternalServiceError", Unknown),
+            (400, "RequestTimeoutException", Unknown),
+            (400, "LimitExceededException", Limit),
+            (400, "ResourceNotFoundException", NotFound),
+            (400, "ResourceExistsException", Exists),
+            (400, "InvalidRequestException", WrongState),
+            (400, "InvalidParameterException", Rejected),
+            (400, "ValidationException", Rejected),
+            (400, "PreconditionNotMetException", WrongState),
+            (400, "EncryptionFailure", Denied),
+            (400, "DecryptionFailure", Denied),
+            (400, "AccessDeniedException", Denied),
+            (400, "UnrecognizedClientException", Denied),
+            (400, "ExpiredTokenException", Denied),
+            (400, "InvalidNextTokenException", Conflict),
+            (400, "SomethingNewException", Rejected),
+            (503, "SomethingNewException", Unknown),
+        ] {
+            assert_eq!(told(status, code, ""), (kind, code.to_owned()), "{code}");
+        }
+    }
+
+    #[test]
+    fn states_under_one_code_are_told_apart_by_awss_words() {
+        for (code, message, ours) in [
+            (
+                "InvalidRequestException",
+                "You can't perform this operation on the secret because it was marked for deletion.",
+                "ScheduledForDeletion",
+            ),
+            (
+                "InvalidRequestException",
+                "You can't create this secret because a secret with this name is already scheduled for deletion.",
+                "ScheduledForDeletion",
+            ),
+            (
+                "InvalidRequestException",
+                "A previous rotation isn't complete. That rotation will be reattempted.",
+                "PreviousRotationIncomplete",
+            ),
+            (
+                "InvalidRequestException",
+                "Secrets Manager is unable to assume role arn:aws:iam::123456789012:role/x",
+                "RoleNotAssumable",
+            ),
+            (
+                "InvalidParameterException",
+                "Operation not permitted on a replica secret. Call must be made in primary secret's region.",
+                "ReplicaSecret",
+            ),
+            (
+                "InvalidParameterException",
+                "You can't delete secret x that still has replica regions [eu-west-1].",
+                "HasReplicas",
+            ),
+        ] {
+            assert_eq!(told(400, code, message), (FaultKind::WrongState, ours.to_owned()), "{message}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_an_answer_goes_on_but_a_short_code() {
+        let hostile = "canary {\"password\": \"hunter2\"}";
+        let fault = answered(Place::SecretsManager, 400, Some(hostile), Some(hostile));
+        assert_eq!(fault, Fault::new(Place::SecretsManager, FaultKind::Rejected, "Unrecognised"));
+        let page = answered(Place::SecretsManager, 502, None, Some(hostile));
+        assert_eq!(page, Fault::new(Place::SecretsManager, FaultKind::Unknown, "Http502"));
+    }
+
+    #[test]
+    fn only_a_connection_that_never_stood_is_surely_unsent() {
+        let refused = ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+        assert_eq!(dispatched(Place::Sts, &refused).kind, FaultKind::Unsent);
+        let reset = ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionReset).into());
+        assert_eq!(dispatched(Place::Sts, &reset).kind, FaultKind::Unknown);
+        let late = ConnectorError::timeout(io::Error::from(io::ErrorKind::TimedOut).into());
+        assert_eq!(dispatched(Place::Sts, &late).kind, FaultKind::Unknown);
+    }
+}

@@ -103,3 +103,98 @@ fn next<'a, T: Deserialize<'a>>(text: &'a str) -> Option<(T, &'a str)> {
     let value = values.next()?.ok()?;
     Some((value, text.get(values.byte_offset()..)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    fn fields(text: &str) -> Vec<(String, String)> {
+        let value = parse(text, Plain::Refused).unwrap();
+        value.iter().map(|(name, text)| (name.to_owned(), text.expose().to_owned())).collect()
+    }
+
+    fn pair(name: &str, text: &str) -> (String, String) {
+        (name.to_owned(), text.to_owned())
+    }
+
+    #[test]
+    fn strings_are_taken_as_they_are_and_the_rest_as_it_was_written() {
+        let text = r#" { "a" : "x\"\u00e9\n", "b":1.10,"c":true, "d":null ,"e":{"f": [1, "}"]},"g":123456789012345678901234567890 } "#;
+        let expected = [
+            pair("a", "x\"é\n"),
+            pair("b", "1.10"),
+            pair("c", "true"),
+            pair("d", "null"),
+            pair("e", r#"{"f": [1, "}"]}"#),
+            pair("g", "123456789012345678901234567890"),
+        ];
+        assert_eq!(fields(text), expected);
+        assert_eq!(fields("{}"), []);
+    }
+
+    #[test]
+    fn what_is_no_object_is_the_field_value_where_it_is_observed_and_a_fault_elsewhere() {
+        for text in ["hunter2", "", "\"quoted\"", "12", "[1]", "{\"a\":1", "{\"a\":1} trailing", "{\"a\":\"\\ud800\"}"]
+        {
+            let observed = parse(text, Plain::Field).unwrap();
+            assert_eq!(observed.names().collect::<Vec<_>>(), ["value"]);
+            assert_eq!(observed.get("value").unwrap().expose(), text);
+            let fault = parse(text, Plain::Refused).unwrap_err();
+            assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Rejected, "NotAnObject"));
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_is_read_as_the_same_and_renders_to_the_same_bytes() {
+        let mut random = StdRng::seed_from_u64(7);
+        for _ in 0..500 {
+            let mut text = || (0..random.random_range(0..12)).map(|_| random.random::<char>()).collect::<String>();
+            let value: Value = (0..4).map(|n| (format!("{}{n}", text()), Sensitive::new(text()))).collect();
+            let rendered = render(&value);
+            let read = parse(&rendered, Plain::Refused).unwrap();
+            assert!(read.same(&value));
+            assert_eq!(render(&read), rendered);
+            assert!(serde_json::from_str::<serde_json::Value>(&rendered).is_ok());
+        }
+        assert_eq!(render(&Value::from_iter([])), "{}");
+        assert!(
+            parse(
+                &render(&[("\u{1}".to_owned(), Sensitive::new("\u{1f}\"\\".to_owned()))].into_iter().collect()),
+                Plain::Refused
+            )
+            .is_ok()
+        );
+    }
+
+    /// Whatever text there is, it is a value or a fault, and it is an object exactly if another reader says so.
+    #[test]
+    fn any_text_is_a_value_or_a_fault() {
+        let mut random = StdRng::seed_from_u64(11);
+        let parts = [
+            "{", "}", "[", "]", ",", ":", "\"", "\"a\"", "\"b\":", "1", "-", "1e9", "true", "null", " ", "\\",
+            "\\u00e9", "é", "\u{0}", "{}",
+        ];
+        let mut objects = 0;
+        for _ in 0..50_000 {
+            let length = random.random_range(0..10);
+            let mut text: String = (0..length).map(|_| parts[random.random_range(0..parts.len())]).collect();
+            if random.random_bool(0.5) {
+                text = format!("{{\"k\":{text}}}");
+            }
+            let object = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|read| read.is_object());
+            assert_eq!(parse(&text, Plain::Refused).is_ok(), object, "{text}");
+            assert!(parse(&text, Plain::Field).is_ok());
+            objects += usize::from(object);
+        }
+        assert!(objects > 500, "the texts hardly reach objects: {objects}");
+    }
+
+    #[test]
+    fn deep_nesting_is_no_stack_overflow() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(20_000), "]".repeat(20_000));
+        assert!(parse(&deep, Plain::Refused).is_ok());
+    }
+}
