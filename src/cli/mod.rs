@@ -1,3 +1,4 @@
 //! See LAYOUT.
 
 pub mod crds;
+pub mod run;

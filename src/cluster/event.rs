@@ -50,7 +50,7 @@ pub struct Notice<'a> {
     /// What was being done, as one word.
     pub action: &'static str,
     /// For people.
-    pub note: &'a dyn Shown,
+    pub note: &'a (dyn Shown + Sync),
     /// The Rotation that it belongs to.
     pub rotation: Option<(&'a ObjectName, &'a Uid)>,
 }

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use mes_core::fault::{Fault, Place};
@@ -20,7 +19,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 use crate::clock::Clock;
@@ -28,15 +26,12 @@ use crate::clock::Clock;
 /// What `/metrics` is served as.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the buckets of a call's duration, in seconds: ten is the longest that a call may take.
-const BUCKETS: [f64; 8] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-
 /// One metric, as the docs list it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Description {
     /// Its name, as it is scraped.
     pub name: &'static str,
-    /// `counter`, `gauge` or `histogram`.
+    /// `counter` or `gauge`.
     pub kind: &'static str,
     /// Its labels, in order.
     pub labels: &'static [&'static str],
@@ -66,12 +61,6 @@ const CALLS: Description = described(
     "counter",
     &["place", "partner_type", "verb", "code"],
     "Calls to AWS and to partners, by their answer's short code (OK where they succeeded)",
-);
-const CALL_DURATION: Description = described(
-    "mes_call_duration_seconds",
-    "histogram",
-    &["place", "partner_type", "verb"],
-    "How long calls to AWS and to partners took",
 );
 const RECONCILE_ERRORS: Description = described(
     "mes_reconcile_errors_total",
@@ -128,7 +117,6 @@ pub fn table() -> Vec<Description> {
     vec![
         ROTATIONS,
         CALLS,
-        CALL_DURATION,
         RECONCILE_ERRORS,
         BUILD_INFO,
         LEADER,
@@ -168,7 +156,6 @@ struct Inner {
     registry: Registry,
     rotations: Family<RotationLabels, Counter>,
     calls: Family<CallLabels, Counter>,
-    durations: Family<DurationLabels, Histogram, fn() -> Histogram>,
     errors: Family<ErrorLabels, Counter>,
     leader: Gauge,
     snapshot: Arc<Snapshot>,
@@ -190,13 +177,6 @@ struct CallLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DurationLabels {
-    place: &'static str,
-    partner_type: String,
-    verb: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ErrorLabels {
     place: &'static str,
     category: &'static str,
@@ -207,16 +187,14 @@ impl Metrics {
     pub fn new(clock: Arc<dyn Clock>, per_object: bool) -> Self {
         let mut registry = Registry::default();
         let snapshot = Arc::new(Snapshot { clock, per_object, lines: Mutex::default() });
-        let durations: fn() -> Histogram = || Histogram::new(BUCKETS);
         let rotations = register(&mut registry, ROTATIONS, Family::default());
         let calls = register(&mut registry, CALLS, Family::default());
-        let durations = register(&mut registry, CALL_DURATION, Family::new_with_constructor(durations));
         let errors = register(&mut registry, RECONCILE_ERRORS, Family::default());
         let leader = register(&mut registry, LEADER, Gauge::default());
         let build = register(&mut registry, BUILD_INFO, Family::<[(&str, &str); 1], Gauge>::default());
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register_collector(Box::new(Arc::clone(&snapshot)));
-        Self(Arc::new(Inner { registry, rotations, calls, durations, errors, leader, snapshot }))
+        Self(Arc::new(Inner { registry, rotations, calls, errors, leader, snapshot }))
     }
 
     /// A rotation ended.
@@ -229,20 +207,16 @@ impl Metrics {
         self.0.rotations.get_or_create(&labels).inc();
     }
 
-    /// A call to AWS or a partner was answered, or not, after `took`. `verb` is one of the adapter's own words.
-    pub fn called(
-        &self,
-        place: Place,
-        partner_type: Option<&PartnerTypeName>,
-        verb: &'static str,
-        fault: Option<&Fault>,
-        took: Duration,
-    ) {
-        let (place, partner_type) = (place_name(place), text_of(partner_type));
-        let durations = DurationLabels { place, partner_type: partner_type.clone(), verb };
-        self.0.durations.get_or_create(&durations).observe(took.as_secs_f64());
-        let code = fault.map_or_else(|| "OK".to_owned(), |fault| fault.code.as_str().to_owned());
-        self.0.calls.get_or_create(&CallLabels { place, partner_type, verb, code }).inc();
+    /// A call to AWS or a partner was answered with `code` (`OK` for success), or not. `partner_type` is empty for AWS;
+    /// `verb` is one of the adapter's own words.
+    pub fn counted(&self, place: Place, partner_type: &str, verb: &'static str, code: &str) {
+        let labels = CallLabels {
+            place: place_name(place),
+            partner_type: partner_type.to_owned(),
+            verb,
+            code: Code::parse(code).as_str().to_owned(),
+        };
+        self.0.calls.get_or_create(&labels).inc();
     }
 
     /// A fault cut a pass over a resource short.
@@ -438,7 +412,7 @@ mod tests {
         let metrics = Metrics::new(clock, per_object);
         metrics.rotation_ended(None, Trigger::Schedule, Outcome::Revoked);
         let fault = Fault::new(Place::Partner, FaultKind::Denied, "401");
-        metrics.called(Place::Partner, None, "list", Some(&fault), Duration::from_millis(20));
+        metrics.counted(Place::Partner, "PostgreSQLRole", "list", "401");
         metrics.reconcile_failed(&fault);
         metrics.observe(&Uid::parse("u1").unwrap(), line(Some(true), overdue_since));
         metrics

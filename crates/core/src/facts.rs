@@ -368,6 +368,22 @@ impl Facts {
         &self.tries
     }
 
+    /// The secret as this pass saw it, if it did.
+    pub fn store_secret(&self) -> Option<&StoreSecret> {
+        match self.seen(&Look::StoreSecret)? {
+            Sight::StoreSecret(Ok(seen)) => seen.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// A target as this pass saw it, if it did.
+    pub fn target(&self, name: &TargetName) -> Option<&Target> {
+        match self.seen(&Look::Target(name.clone()))? {
+            Sight::Target(Ok(seen)) => seen.as_ref(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn seen(&self, look: &Look) -> Option<&Sight> {
         self.seen.get(look)
     }

@@ -87,7 +87,24 @@ impl fmt::Display for Ours {
     }
 }
 
-shown!(Ours, crate::reason::Reason, crate::fault::Fault);
+/// A sentence of ours about types that may be shown (a reason's or an event's), made printable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Printed(String);
+
+impl Printed {
+    /// Printable ASCII of at most 1,024 characters.
+    pub fn parse(sentence: &str) -> Self {
+        Self(crate::status::printable(sentence))
+    }
+}
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+shown!(Ours, Printed, crate::reason::Reason, crate::fault::Fault);
 
 #[cfg(test)]
 mod tests {

@@ -150,7 +150,7 @@ pub fn view(
     now: Timestamp,
 ) -> View {
     let case = Case { resource, journal, now, facts };
-    let secret = secret(facts);
+    let secret = facts.store_secret();
     let open = journal.open();
     let current = secret.and_then(StoreSecret::current);
     let regions = resource.spec.as_ref().ok().zip(secret).map(|(spec, secret)| regions(facts, spec, secret));
@@ -190,13 +190,6 @@ fn next(case: Case<'_>, secret: Option<&StoreSecret>) -> Option<Timestamp> {
         Engine::SecretsManager(_) => secret?.rotation.as_ref()?.next,
         Engine::Operator(_) if case.resource.noted.onboarded => due::next(case),
         Engine::Operator(_) | Engine::None => None,
-    }
-}
-
-fn secret(facts: &Facts) -> Option<&StoreSecret> {
-    match facts.seen(&Look::StoreSecret)? {
-        Sight::StoreSecret(Ok(secret)) => secret.as_ref(),
-        _ => None,
     }
 }
 

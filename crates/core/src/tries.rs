@@ -153,6 +153,15 @@ impl Tries {
         self.settled_targets.insert(target, (revision, version));
     }
 
+    /// Takes targets as they are first seen by this process for untouched: each has its full check within an interval.
+    pub fn first_glimpse(&mut self, targets: &BTreeMap<TargetName, (Revision, Option<VersionId>)>) {
+        for (name, (revision, version)) in targets {
+            if let Some(version) = version {
+                self.settled_targets.entry(name.clone()).or_insert_with(|| (revision.clone(), version.clone()));
+            }
+        }
+    }
+
     /// Whether a target was seen intact at this revision with this version.
     pub fn is_settled(&self, target: &TargetName, revision: &Revision, version: &VersionId) -> bool {
         self.settled_targets.get(target).is_some_and(|(at, carried)| at == revision && carried == version)

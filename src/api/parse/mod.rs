@@ -7,10 +7,12 @@
 mod admins;
 mod resource;
 mod rotation;
+mod status;
 
 pub use admins::{account, store};
 pub use resource::{own, resource, written};
 pub use rotation::{journal, recorded, rotation_status};
+pub use status::{conditions_of, merged, status};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mes_core::fault::{Fault, FaultKind, Place};

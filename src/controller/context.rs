@@ -1,0 +1,73 @@
+//! What every pass of this process shares: doors, caches, memory, settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::Store;
+use mes_core::facts::Bounds;
+use mes_core::names::{Namespace, Uid};
+
+use super::claims::Claims;
+use super::memory::Memory;
+use super::outside::Outside;
+use super::sweep::Sweeps;
+use super::watch::Targets;
+use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
+use crate::aws::Aws;
+use crate::cluster::{Announcer, Home, LeaseHandle};
+use crate::partners::Registry;
+use crate::telemetry::metrics::Metrics;
+
+/// The longest that one call to AWS or a partner may take, all in all.
+pub const CALL: Duration = Duration::from_secs(10);
+
+/// Settings of the operator.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The operator's own namespace.
+    pub home: Namespace,
+    /// Bounds that rules count with.
+    pub bounds: Bounds,
+    /// Between two sweeps of a store.
+    pub sweep: Duration,
+    /// Between two tries of AWSCURRENT at its partner.
+    pub verify: Duration,
+    /// Passes at the same time.
+    pub concurrency: u16,
+    /// Who reports events: the pod's name.
+    pub instance: String,
+    /// Whether a store's `endpoint` may be any URL. Otherwise only AWS's own hosts over https.
+    pub any_store_endpoint: bool,
+}
+
+/// The caches.
+#[derive(Clone)]
+pub(super) struct Caches {
+    pub(super) resources: Store<ManagedExternalSecret>,
+    pub(super) rotations: Store<Rotation>,
+    pub(super) accounts: Store<PartnerAccount>,
+    pub(super) stores: Store<SecretsManagerStore>,
+    pub(super) namespaces: Store<PartialObjectMeta<k8s_openapi::api::core::v1::Namespace>>,
+}
+
+/// What every pass shares.
+pub(super) struct Context {
+    pub(super) outside: Outside,
+    pub(super) settings: Settings,
+    pub(super) cluster: Uid,
+    pub(super) aws: Aws,
+    pub(super) home: Home,
+    pub(super) announcer: Announcer,
+    pub(super) registry: Registry,
+    pub(super) lease: LeaseHandle,
+    pub(super) metrics: Metrics,
+    pub(super) caches: Caches,
+    pub(super) memory: Memory,
+    pub(super) claims: Claims,
+    pub(super) sweeps: Arc<Sweeps>,
+    pub(super) targets: Arc<Targets>,
+    pub(super) began: jiff::Timestamp,
+    /// Whether every cache is whole: before that nothing is decided.
+    pub(super) ready: std::sync::atomic::AtomicBool,
+}

@@ -1,0 +1,140 @@
+//! A question answered: `Look` to `Sight`, one arm each. No rule is here; bytes are read, compared and dropped.
+
+use std::collections::BTreeMap;
+
+use mes_core::facts::{Acceptance, Look, Seed, Sight, Stored, Target};
+use mes_core::fault::Fault;
+use mes_core::names::{TargetName, VersionId};
+use mes_core::partner::format::{FieldProblem, ProblemKind};
+use mes_core::scope::inspect_seed;
+use mes_core::secret::Value;
+use mes_core::spec::{Engine, Fate, Spec};
+use mes_core::target::{RenderError, render};
+
+use super::reach::{Reach, bound, guard};
+use super::subject::Subject;
+use crate::cluster::{SeedSecret, Wanted};
+
+/// Answers `question`.
+pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
+    let reach = &subject.reach;
+    let spec = subject.resource.spec.as_ref().map_err(|_| guard("SpecNotServed"));
+    match question {
+        Look::Seed => Sight::Seed(match spec {
+            Ok(spec) => seed(reach, spec).await,
+            Err(fault) => Err(fault),
+        }),
+        Look::StoreSecret => Sight::StoreSecret(match reach.store() {
+            Ok(store) => store.describe().await,
+            Err(fault) => Err(fault),
+        }),
+        Look::Replica(region) => Sight::Replica(match reach.store() {
+            Ok(store) => store.replica(region).await,
+            Err(fault) => Err(fault),
+        }),
+        Look::Version(version) => Sight::Version(match spec {
+            Ok(spec) => reach.read(version).await.map(|value| value.map(|value| stored(spec, &value))),
+            Err(fault) => Err(fault),
+        }),
+        Look::Acceptance(version) => Sight::Acceptance(match spec {
+            Ok(spec) => acceptance(reach, spec, version).await,
+            Err(fault) => Err(fault),
+        }),
+        Look::Credentials { acting, known } => Sight::Credentials(match spec {
+            Ok(spec) => {
+                async {
+                    let mut values = Vec::new();
+                    for version in known {
+                        // A version without labels may be gone from the store: then nothing holds its bytes any more.
+                        if let Some(value) = reach.read(version).await? {
+                            values.push((version.clone(), value));
+                        }
+                    }
+                    let bound = reach.bound(spec, acting).await?;
+                    reach.partner()?.list(&bound, &values).await.map(Some)
+                }
+                .await
+            }
+            Err(fault) => Err(fault),
+        }),
+        Look::Target(name) => Sight::Target(match spec {
+            Ok(spec) => target(subject, spec, name).await,
+            Err(fault) => Err(fault),
+        }),
+        Look::Labelled => Sight::Labelled(reach.namespace.labelled().await),
+    }
+}
+
+async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
+    let Some(name) = &spec.scope.seed else { return Ok(None) };
+    let value = match reach.namespace.seed(name).await? {
+        None => return Ok(None),
+        Some(SeedSecret::WrongType) => return Ok(Some(Seed::WrongType)),
+        Some(SeedSecret::Seed { not_text, .. }) if !not_text.is_empty() => {
+            let kind = ProblemKind::Malformed { expected: "must be text in UTF-8" };
+            let problems = not_text.into_iter().map(|field| FieldProblem { field, kind }).collect();
+            return Ok(Some(Seed::Malformed(problems)));
+        }
+        Some(SeedSecret::Seed { value, .. }) => value,
+    };
+    let operated = matches!(spec.rotation.engine, Engine::Operator(_));
+    let admin = if operated { reach.admin(spec).await? } else { None };
+    let inspected = match inspect_seed(spec, &value, admin.as_ref()) {
+        Ok(inspected) => inspected,
+        Err(refused) => return Ok(Some(refused)),
+    };
+    let identity = inspected.identity.map(|identity| (*identity).clone());
+    if !operated {
+        return Ok(Some(Seed::Accepted { identity }));
+    }
+    let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };
+    Ok(Some(match reach.partner()?.verify(&bound(spec, origin, None), &value).await? {
+        Acceptance::Accepted => Seed::Accepted { identity },
+        Acceptance::Refused => Seed::Refused,
+        Acceptance::Alien | Acceptance::Malformed => Seed::WrongHost,
+    }))
+}
+
+async fn acceptance(reach: &Reach, spec: &Spec, version: &VersionId) -> Result<Option<Acceptance>, Fault> {
+    let Some(value) = reach.read(version).await? else { return Ok(None) };
+    if spec.partner.is_some_and(|partner| partner.format.check(&value).is_err()) {
+        return Ok(Some(Acceptance::Malformed));
+    }
+    match Reach::bound_of(spec, &value) {
+        Ok(bound) => reach.partner()?.verify(&bound, &value).await.map(Some),
+        Err(_) => Ok(Some(Acceptance::Alien)),
+    }
+}
+
+fn stored(spec: &Spec, value: &Value) -> Stored {
+    let problems = spec.partner.map_or(Ok(()), |partner| partner.format.check(value)).err().unwrap_or_default();
+    let renders = spec.targets.iter().filter_map(|target| {
+        let problem = render(target, value).err()?;
+        Some((TargetName::parse(target.name.as_str()).ok()?, problem))
+    });
+    Stored { problems, renders: renders.collect::<BTreeMap<TargetName, RenderError>>() }
+}
+
+async fn target(subject: &Subject, spec: &Spec, name: &TargetName) -> Result<Option<Target>, Fault> {
+    let wanted = wanted(subject, spec, name)?;
+    // What protects is read before what it protects: the Secret's revision is taken by the read below, and the bytes
+    // that `perform` writes are read after that again (P16).
+    let value = subject.reach.store()?.read_current().await;
+    let (rendered, problem) = match &value {
+        Ok(Some((_, value))) => match render(wanted.spec, value) {
+            Ok(rendered) => (Some(rendered), None),
+            Err(problem) => (None, Some(problem)),
+        },
+        Ok(None) | Err(_) => (None, None),
+    };
+    let seen = subject.reach.namespace.target(wanted, rendered.as_ref()).await?;
+    Ok(seen.map(|seen| Target { render: problem, ..seen }))
+}
+
+/// A target as it shall be.
+pub(super) fn wanted<'a>(subject: &Subject, spec: &'a Spec, name: &TargetName) -> Result<Wanted<'a>, Fault> {
+    let granted = spec.scope.targets.get(name).ok_or_else(|| guard("TargetNotGranted"))?;
+    let declared =
+        spec.targets.iter().find(|target| target.name == name.as_str()).ok_or_else(|| guard("TargetNotGranted"))?;
+    Ok(Wanted { spec: declared, name: granted, with_owner: subject.resource.deletion.targets == Fate::Remove })
+}

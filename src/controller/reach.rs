@@ -1,0 +1,120 @@
+//! What one resource may touch: its secret, its partner, its namespace. The whole of what look and perform have.
+//!
+//! Invariant: made from `Granted<…>` alone. Bytes of a value live inside one function here or in an arm of `look` and
+//! `perform`, and are dropped with it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mes_core::effect::Acting;
+use mes_core::facts::Seed;
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::names::VersionId;
+use mes_core::partner::PartnerType;
+use mes_core::scope::{Granted, admin_matches, origin_of};
+use mes_core::secret::Value;
+use mes_core::spec::{Admin, Origin, Resource, Spec};
+
+use super::context::Context;
+use crate::aws::StoreSecret;
+use crate::cluster::{Home, Namespace};
+use crate::partners::{Bound, Partner};
+
+/// The reach of one resource in one pass.
+pub(super) struct Reach {
+    pub(super) namespace: Namespace,
+    pub(super) store_secret: Option<StoreSecret>,
+    /// Why its store must not be asked yet, or at all.
+    pub(super) store_refused: Option<Fault>,
+    pub(super) partner: Option<Arc<dyn Partner>>,
+    admin_store: Option<StoreSecret>,
+    home: Home,
+}
+
+impl Reach {
+    pub(super) fn of(context: &Context, resource: &Resource) -> Self {
+        let spec = resource.spec.as_ref().ok();
+        let scope = spec.map(|spec| &spec.scope);
+        let partner = spec.and_then(|spec| context.registry.find(spec.partner?.name, &context.outside.partners));
+        Self {
+            namespace: Namespace::of(&context.outside.cluster, &resource.own),
+            store_secret: scope.map(|scope| context.aws.secret(&scope.store_secret)),
+            store_refused: scope.and_then(|scope| context.sweeps.refusal(&scope.store_secret.store)),
+            partner,
+            admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
+            home: context.home.clone(),
+        }
+    }
+
+    /// Its secret, if its store may be asked.
+    pub(super) fn store(&self) -> Result<&StoreSecret, Fault> {
+        if let Some(refused) = &self.store_refused {
+            return Err(refused.clone());
+        }
+        self.store_secret.as_ref().ok_or_else(|| guard("SpecNotServed"))
+    }
+
+    /// Its partner's driver.
+    pub(super) fn partner(&self) -> Result<&dyn Partner, Fault> {
+        self.partner.as_deref().ok_or_else(|| guard("NoDriver"))
+    }
+
+    /// The bytes of a version.
+    pub(super) async fn read(&self, version: &VersionId) -> Result<Option<Value>, Fault> {
+        self.store()?.read(version).await
+    }
+
+    /// The bytes of a version that must be there.
+    pub(super) async fn must_read(&self, version: &VersionId) -> Result<Value, Fault> {
+        self.read(version)
+            .await?
+            .ok_or_else(|| Fault::new(Place::SecretsManager, FaultKind::NotFound, "VersionWithoutValue"))
+    }
+
+    /// The account's admin credential, held against the account's endpoint (R5).
+    pub(super) async fn admin(&self, spec: &Spec) -> Result<Option<Value>, Fault> {
+        let Some(admin) = &spec.scope.admin else { return Ok(None) };
+        let value = match (&**admin, &self.admin_store) {
+            (Admin::Secret(name), _) => self.home.admin(name).await?,
+            (Admin::StoreSecret(_), Some(secret)) => secret.read_current().await?.map(|(_, value)| value),
+            (Admin::StoreSecret(_), None) => None,
+        };
+        let value = value.ok_or_else(|| Fault::new(Place::Guard, FaultKind::Denied, "AdminMissing"))?;
+        admin_matches(spec, &value)?;
+        Ok(Some(value))
+    }
+
+    /// A credential and the one place where it may be sent, with these rights.
+    pub(super) async fn bound(&self, spec: &Spec, acting: &Acting) -> Result<Bound, Fault> {
+        match acting {
+            Acting::Admin => {
+                let admin = self.admin(spec).await?;
+                let origin = spec.scope.origin.clone().ok_or_else(|| guard("NoEndpoint"))?;
+                Ok(bound(spec, origin, admin))
+            }
+            Acting::As(version) => {
+                let value = self.must_read(version).await?;
+                let origin = origin_of(spec, &value).map_err(|_| guard("EndpointMismatch"))?;
+                Ok(bound(spec, origin, Some(value)))
+            }
+        }
+    }
+
+    /// Where a value may be tried: its own host, held against what is granted.
+    pub(super) fn bound_of(spec: &Spec, value: &Value) -> Result<Bound, Seed> {
+        Ok(bound(spec, origin_of(spec, value)?, None))
+    }
+}
+
+pub(super) fn bound(spec: &Spec, origin: Granted<Origin>, acting: Option<Value>) -> Bound {
+    let parameters: BTreeMap<String, String> = spec.parameters.clone();
+    Bound::new(origin, acting, parameters, spec.slots.clone())
+}
+
+pub(super) fn partner_type(spec: &Spec) -> Result<&'static PartnerType, Fault> {
+    spec.partner.ok_or_else(|| guard("NoPartner"))
+}
+
+pub(super) fn guard(code: &str) -> Fault {
+    Fault::new(Place::Guard, FaultKind::Denied, code)
+}

@@ -1,0 +1,216 @@
+//! One resource with its journal and its reach: from the cache for quiet, read live for action.
+//!
+//! Invariant: nothing is done on the word of a cache. A pass that finds something to do starts again on a live read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use kube::runtime::reflector::ObjectRef;
+use mes_core::facts::{Facts, Glimpse};
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::Journal;
+use mes_core::names::{Identity, ObjectName, SecretName, TargetName, Uid};
+use mes_core::scope::{Named, Older, Reference, Written};
+use mes_core::spec::{Own, Resource};
+
+use super::claims;
+use super::context::Context;
+use super::reach::Reach;
+use crate::api::{self, ManagedExternalSecret, parse};
+
+/// Annotation by which a person asks that everything be read again.
+const SYNC: &str = "managed-secrets.io/sync";
+
+/// One resource of one pass.
+pub(super) struct Subject {
+    pub(super) mes: Arc<ManagedExternalSecret>,
+    pub(super) rotations: Vec<api::Rotation>,
+    pub(super) resource: Resource,
+    pub(super) journal: Journal,
+    pub(super) reach: Reach,
+}
+
+impl Subject {
+    /// As the caches have it. No call.
+    pub(super) fn cached(context: &Context, mes: &Arc<ManagedExternalSecret>) -> Result<Self, Fault> {
+        let (namespace, name) = (mes.metadata.namespace.as_deref(), mes.metadata.name.as_deref());
+        let of_this = |rotation: &api::Rotation| {
+            rotation.metadata.namespace.as_deref() == namespace
+                && Some(rotation.spec.resource_ref.name.as_str()) == name
+        };
+        let rotations =
+            context.caches.rotations.state_filter(of_this).iter().map(|rotation| (**rotation).clone()).collect();
+        Self::of(context, mes.clone(), rotations)
+    }
+
+    /// Read live: the object and its Rotations. `None`: gone.
+    pub(super) async fn live(&self, context: &Context) -> Result<Option<Self>, Fault> {
+        let Some(mes) = self.reach.namespace.resource().await? else { return Ok(None) };
+        let rotations = self.reach.namespace.rotations().await?;
+        Self::of(context, Arc::new(mes), rotations).map(Some)
+    }
+
+    /// What is known without asking.
+    pub(super) fn at_a_glance(&self, context: &Context) -> Facts {
+        let own = &*self.resource.own;
+        let remembered = context.memory.of(&own.uid);
+        let mut tries = remembered.tries;
+        tries.saw(&self.journal, self.resource.deleting.is_some(), context.outside.clock.now());
+        let targets = context.targets.of(&own.namespace, &own.name);
+        if self.resource.noted.settled_generation == Some(self.resource.generation) {
+            tries.first_glimpse(&targets);
+        }
+        context.memory.keep(&own.uid, tries.clone());
+        let sweep = self.resource.spec.as_ref().ok().and_then(|spec| {
+            let secret = &spec.scope.store_secret;
+            context.sweeps.line(&secret.store, &secret.name)
+        });
+        let asked = annotation(&self.mes);
+        let glimpse = Glimpse {
+            sweep,
+            targets,
+            verify_due: self.verify_due(context),
+            // The first sight of the annotation in this process is no news.
+            read_again: remembered.synced.as_ref().is_some_and(|synced| *synced != asked),
+        };
+        if remembered.synced.is_none() {
+            context.memory.synced(&own.uid, asked);
+        }
+        Facts::at_a_glance(glimpse, context.settings.bounds.clone(), tries)
+    }
+
+    /// When everything is to be read again, and AWSCURRENT tried at its partner; `None`: not before it is onboarded.
+    pub(super) fn next_check(&self, context: &Context) -> Option<jiff::Timestamp> {
+        if !self.resource.noted.onboarded || self.resource.suspended {
+            return None;
+        }
+        let interval = SignedDuration::try_from(context.settings.verify).unwrap_or(SignedDuration::MAX);
+        // After a restart each resource has its own moment within one interval, so that partners see no burst.
+        let spread = || context.began + SignedDuration::from_secs(spread(&self.resource.own.uid, interval.as_secs()));
+        Some(context.memory.of(&self.resource.own.uid).checked.map_or_else(spread, |last| last + interval))
+    }
+
+    fn verify_due(&self, context: &Context) -> bool {
+        let rejected = self.mes.status.iter().flat_map(|status| &status.conditions);
+        let rejected = rejected.into_iter().any(|each| each.type_ == "Ready" && each.reason == "CredentialRejected");
+        rejected || self.next_check(context).is_some_and(|at| at <= context.outside.clock.now())
+    }
+
+    /// Everything was read at `now`, and the annotation of this object acted upon.
+    pub(super) fn checked(&self, context: &Context, now: jiff::Timestamp) {
+        context.memory.checked(&self.resource.own.uid, annotation(&self.mes), now);
+    }
+
+    fn of(context: &Context, mes: Arc<ManagedExternalSecret>, rotations: Vec<api::Rotation>) -> Result<Self, Fault> {
+        let namespace = mes.metadata.namespace.clone().unwrap_or_default();
+        let cached = context.caches.namespaces.get(&ObjectRef::new(&namespace));
+        let cached = cached.ok_or_else(|| unsent("NamespaceUnseen"))?;
+        let uid = cached
+            .metadata
+            .uid
+            .clone()
+            .and_then(|uid| Uid::parse(uid).ok())
+            .ok_or_else(|| unsent("NamespaceUnseen"))?;
+        let own = parse::own(&mes, &context.cluster, &uid)?;
+        let labels: BTreeMap<String, String> = cached.metadata.labels.clone().unwrap_or_default();
+        let written = parse::written(&mes);
+        let resource = resolve(context, &mes, own, written, &labels);
+        let journal = parse::journal(&rotations, &resource.own.uid)?;
+        let reach = Reach::of(context, &resource);
+        Ok(Self { mes, rotations, resource, journal, reach })
+    }
+}
+
+fn resolve(
+    context: &Context,
+    mes: &ManagedExternalSecret,
+    own: Own,
+    written: Result<Written, mes_core::reason::Reason>,
+    labels: &BTreeMap<String, String>,
+) -> Resource {
+    let account_name = written.as_ref().ok().and_then(|written| written.partner.as_ref()?.account.clone());
+    let store_name = written.as_ref().ok().map(|written| written.store.clone());
+    let account = account_name
+        .as_ref()
+        .map(|name| context.caches.accounts.get(&ObjectRef::new(name.as_str())).map(|found| parse::account(&found)));
+    let store = store_name.as_ref().map(|name| store_of(context, name));
+    let admin_store_name = account.as_ref().and_then(|found| match found.as_ref()?.as_ref()?.admin.as_ref()? {
+        mes_core::scope::AdminReference::StoreSecret { store, .. } => Some(store.clone()),
+        mes_core::scope::AdminReference::Secret(_) | mes_core::scope::AdminReference::Unreadable => None,
+    });
+    let admin_store = admin_store_name.as_ref().map(|name| store_of(context, name));
+    let names = names(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
+    let older: Older = context.claims.older(&own, &names, |_| true);
+    let registry = context.registry;
+    let named = Named {
+        store: reference(&store),
+        account: reference(&account),
+        admin_store: reference(&admin_store),
+        admin_arn: None,
+        namespace_labels: labels,
+        older: &older,
+        partner_type: &|name| registry.partner_type(name),
+    };
+    let resource = parse::resource(mes, own, written, named);
+    let mut claimed = names;
+    if let Ok(spec) = &resource.spec {
+        claimed.identities.extend(spec.scope.identities.iter().map(|identity| (**identity).clone()));
+    }
+    context.claims.note(&resource.own, claimed);
+    resource
+}
+
+/// What a resource names, whoever has it: for the index of who was first.
+pub(super) fn names(
+    mes: &ManagedExternalSecret,
+    own: &Own,
+    written: Option<&Written>,
+    store: Option<&mes_core::scope::Store>,
+) -> claims::Named {
+    let status = mes.status.iter().flat_map(|status| &status.identities);
+    let identities = status.filter_map(|identity| Identity::parse(identity.as_str()).ok()).collect();
+    let secret = written.zip(store).and_then(|(written, store)| {
+        let name = written
+            .secret_name
+            .clone()
+            .or_else(|| SecretName::parse(format!("{}/{}/{}", store.prefix, own.namespace, own.name)).ok())?;
+        // Whoever only reads takes nothing from anybody.
+        (written.onboard != mes_core::scope::Source::Observe).then_some((written.store.clone(), name))
+    });
+    let targets = written
+        .iter()
+        .flat_map(|written| &written.targets)
+        .filter_map(|target| TargetName::parse(target.name.as_str()).ok());
+    claims::Named { identities, secret, targets: targets.collect() }
+}
+
+fn store_of(context: &Context, name: &ObjectName) -> Option<Option<mes_core::scope::Store>> {
+    context.caches.stores.get(&ObjectRef::new(name.as_str())).map(|found| parse::store(&found))
+}
+
+fn reference<T>(found: &Option<Option<Option<T>>>) -> Reference<'_, T> {
+    match found {
+        None => Reference::NotNamed,
+        Some(None) => Reference::Absent,
+        Some(Some(None)) => Reference::Unreadable,
+        Some(Some(Some(found))) => Reference::Found(found),
+    }
+}
+
+fn annotation(mes: &ManagedExternalSecret) -> Option<String> {
+    mes.metadata.annotations.as_ref()?.get(SYNC).cloned()
+}
+
+/// A number below `below` that is always the same for one UID.
+pub(super) fn spread(uid: &Uid, below: i64) -> i64 {
+    let hash = uid
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    i64::try_from(hash % u64::try_from(below.max(1)).unwrap_or(1)).unwrap_or(0)
+}
+
+fn unsent(code: &str) -> Fault {
+    Fault::new(Place::Cluster, FaultKind::Unsent, code)
+}

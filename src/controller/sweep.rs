@@ -1,0 +1,404 @@
+//! Paces the sweeps of all stores, wakes what changed, and says how stores and accounts are.
+//!
+//! Invariant: at rest, one walk of `ListSecrets` a store and interval is all that AWS is asked. What a sweep shows is a
+//! hint: whoever acts reads again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use mes_core::facts::{StoreSecret, SweepLine};
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::names::{AccountId, ObjectName, SecretName};
+use mes_core::scope::{AdminReference, Store};
+use mes_core::spec::Access;
+use mes_core::status::{self, Truth};
+use tokio::sync::Notify;
+
+use super::context::Context;
+use super::subject::Subject;
+use super::watch::Wakes;
+use crate::api::{
+    ManagedExternalSecret, PartnerAccount, PartnerAccountStatus, SecretsManagerStore, SecretsManagerStoreStatus, parse,
+};
+use crate::aws::StoreAt;
+use crate::cluster::status::{account_status, store_status};
+
+/// What is known of the stores and accounts.
+pub(super) struct Sweeps {
+    stores: Mutex<BTreeMap<ObjectName, Known>>,
+    accounts: Mutex<BTreeMap<ObjectName, Option<Fault>>>,
+    wakes: Wakes,
+    again: Notify,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    lines: Option<BTreeMap<SecretName, SweepLine>>,
+    /// Checked once: whose account it is, or why that is not known.
+    identity: Option<Result<AccountId, Fault>>,
+    refusal: Option<Fault>,
+}
+
+impl Sweeps {
+    pub(super) fn new(wakes: Wakes) -> Self {
+        Self { stores: Mutex::default(), accounts: Mutex::default(), wakes, again: Notify::new() }
+    }
+
+    /// The line of a secret in its store's last sweep. `None`: not swept yet; a secret that the sweep did not show has
+    /// an empty line.
+    pub(super) fn line(&self, store: &ObjectName, secret: &SecretName) -> Option<SweepLine> {
+        let stores = self.lock();
+        let lines = stores.get(store)?.lines.as_ref()?;
+        let none =
+            || SweepLine { current: None, versions: BTreeMap::new(), changed: None, scheduled_for_deletion: false };
+        Some(lines.get(secret).cloned().unwrap_or_else(none))
+    }
+
+    /// Why a store must not be asked: not checked yet, or not what its administrators say it is.
+    pub(super) fn refusal(&self, store: &ObjectName) -> Option<Fault> {
+        match self.lock().get(store) {
+            None => Some(Fault::new(Place::Guard, FaultKind::Unsent, "StoreNotChecked")),
+            Some(known) => known.refusal.clone(),
+        }
+    }
+
+    /// A Describe told more than the last sweep.
+    pub(super) fn learn(&self, store: &ObjectName, secret: &SecretName, seen: &StoreSecret) {
+        if let Some(lines) = self.lock().get_mut(store).and_then(|known| known.lines.as_mut()) {
+            let line = SweepLine {
+                current: seen.current().cloned(),
+                versions: seen.versions.clone(),
+                changed: None,
+                scheduled_for_deletion: seen.scheduled_for_deletion,
+            };
+            lines.insert(secret.clone(), line);
+        }
+    }
+
+    /// What the last call with an account's admin credential said.
+    pub(super) fn note_account(&self, account: &ObjectName, fault: Option<Fault>) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = accounts.insert(account.clone(), fault.clone());
+        if before.flatten().map(|fault| fault.kind) != fault.map(|fault| fault.kind) {
+            self.again.notify_one();
+        }
+    }
+
+    /// Wakes one resource.
+    pub(super) fn wake_one(&self, mes: &ManagedExternalSecret) {
+        let _ = self.wakes.send(ObjectRef::from_obj(mes));
+    }
+
+    /// A store or account changed: the next round begins now.
+    pub(super) fn look_again(&self) {
+        self.again.notify_one();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectName, Known>> {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Rounds for ever: each interval all stores, sooner those that changed.
+pub(super) async fn rounds(context: Arc<Context>) {
+    let mut last: BTreeMap<String, (tokio::time::Instant, Option<i64>)> = BTreeMap::new();
+    loop {
+        let stores = context.caches.stores.state();
+        for store in &stores {
+            let (name, generation) = (store.name_any(), store.metadata.generation);
+            let due =
+                last.get(&name).is_none_or(|(at, seen)| at.elapsed() >= context.settings.sweep || *seen != generation);
+            if due && context.lease.is_leader() {
+                last.insert(name, (tokio::time::Instant::now(), generation));
+                round(&context, store).await;
+            }
+        }
+        for account in context.caches.accounts.state() {
+            if context.lease.is_leader() {
+                check_account(&context, &account).await;
+            }
+        }
+        last.retain(|name, _| stores.iter().any(|store| store.name_any() == *name));
+        let soonest = last.values().map(|(at, _)| context.settings.sweep.saturating_sub(at.elapsed())).min();
+        let pause =
+            soonest.unwrap_or(Duration::from_secs(60)).clamp(Duration::from_millis(200), Duration::from_secs(60));
+        let _ = tokio::time::timeout(pause, context.sweeps.again.notified()).await;
+    }
+}
+
+async fn round(context: &Context, wire: &SecretsManagerStore) {
+    let Some(store) = parse::store(wire) else { return };
+    let at = StoreAt::new(access(context, &store), store.region.clone(), context.cluster.clone());
+    let refusal = allowed(context, &store);
+    let identity = match refusal.clone() {
+        Some(refused) => Err(refused),
+        None => context.aws.identity(&at).await,
+    };
+    let refusal = refusal.or_else(|| wrong_account(&store, &identity));
+    let first = {
+        let mut stores = context.sweeps.lock();
+        let known = stores.entry(store.name.clone()).or_default();
+        known.refusal = refusal.clone();
+        known.identity = Some(identity.clone());
+        known.lines.is_none()
+    };
+    let swept = match (&refusal, &identity) {
+        (None, Ok(_)) => context.aws.sweep(&at, &named(context, &store)).await,
+        (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
+    };
+    let mut listed = true;
+    let lines = match &swept {
+        Ok(lines) => Some(lines.clone()),
+        Err(fault) if fault.kind == FaultKind::Denied && refusal.is_none() && identity.is_ok() => {
+            listed = false;
+            Some(described(context, &store).await)
+        }
+        Err(fault) => {
+            context.metrics.reconcile_failed(fault);
+            None
+        }
+    };
+    if let Some(lines) = lines {
+        take(context, &store.name, lines);
+    } else if first {
+        // Whoever waits for the store shows why by asking it himself.
+        wake(context, &store.name, |_| true);
+    }
+    let fault = identity.as_ref().err().cloned().or_else(|| swept.err().filter(|_| listed));
+    tell_store(context, wire, &store, identity.ok(), fault.as_ref(), listed).await;
+}
+
+/// The lines of a sweep; whose line changed is woken.
+fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, SweepLine>) {
+    let before = context.sweeps.lock().get_mut(store).and_then(|known| known.lines.replace(lines.clone()));
+    let changed = |secret: &SecretName| match &before {
+        None => true,
+        Some(before) => {
+            let (was, is) = (before.get(secret), lines.get(secret));
+            was.map(|line| (&line.versions, line.scheduled_for_deletion))
+                != is.map(|line| (&line.versions, line.scheduled_for_deletion))
+        }
+    };
+    wake(context, store, changed);
+}
+
+fn wake(context: &Context, store: &ObjectName, which: impl Fn(&SecretName) -> bool) {
+    for mes in context.caches.resources.state() {
+        if secret_of(context, &mes).is_some_and(|(of, secret)| of == *store && which(&secret)) {
+            let _ = context.sweeps.wakes.send(ObjectRef::from_obj(&*mes));
+        }
+    }
+}
+
+/// Which secret of which store a resource means, as far as that can be told without its grants.
+fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<(ObjectName, SecretName)> {
+    let reference = mes.spec.store_ref.as_ref();
+    let store = reference.map_or("default", |reference| reference.name.as_str());
+    let explicit = reference.and_then(|reference| reference.secret_name.clone());
+    let name = match explicit {
+        Some(name) => name,
+        None => {
+            let prefix = &context.caches.stores.get(&ObjectRef::new(store))?.spec.prefix;
+            format!("{prefix}/{}/{}", mes.namespace()?, mes.name_any())
+        }
+    };
+    Some((ObjectName::parse(store).ok()?, SecretName::parse(name).ok()?))
+}
+
+/// Names that carry no claim of ours: observed, or about to be adopted.
+fn named(context: &Context, store: &Store) -> BTreeSet<SecretName> {
+    let resources = context.caches.resources.state();
+    let explicit = resources
+        .iter()
+        .filter(|mes| mes.spec.store_ref.as_ref().is_some_and(|reference| reference.secret_name.is_some()));
+    explicit
+        .filter_map(|mes| secret_of(context, mes))
+        .filter(|(of, _)| *of == store.name)
+        .map(|(_, secret)| secret)
+        .collect()
+}
+
+/// Where IAM forbids the list: one Describe a secret.
+async fn described(context: &Context, store: &Store) -> BTreeMap<SecretName, SweepLine> {
+    let mut lines = BTreeMap::new();
+    for mes in context.caches.resources.state() {
+        let Some((_, secret)) = secret_of(context, &mes).filter(|(of, _)| *of == store.name) else { continue };
+        let Ok(subject) = Subject::cached(context, &mes) else { continue };
+        let Ok(asked) = subject.reach.store() else { continue };
+        match asked.describe().await {
+            Ok(Some(seen)) => {
+                let line = SweepLine {
+                    current: seen.current().cloned(),
+                    versions: seen.versions,
+                    changed: None,
+                    scheduled_for_deletion: seen.scheduled_for_deletion,
+                };
+                lines.insert(secret, line);
+            }
+            Ok(None) => {}
+            // Unknown is not absent: what was known stays.
+            Err(_) => {
+                if let Some(line) = context.sweeps.line(&store.name, &secret) {
+                    lines.insert(secret, line);
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn access(context: &Context, store: &Store) -> Access {
+    Access {
+        endpoint: store.endpoint.clone(),
+        keys: store.keys.clone(),
+        role: store.role.clone(),
+        external_id: store.external_id.clone().unwrap_or_else(|| context.cluster.to_string()),
+    }
+}
+
+/// An endpoint of its own would receive every value of the store: only AWS's hosts, unless the operator's flag says so.
+fn allowed(context: &Context, store: &Store) -> Option<Fault> {
+    let endpoint = store.endpoint.as_deref()?;
+    let host = endpoint.strip_prefix("https://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
+    let aws = host.is_some_and(|host| {
+        [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|suffix| host.ends_with(suffix))
+    });
+    (!aws && !context.settings.any_store_endpoint)
+        .then(|| Fault::new(Place::Guard, FaultKind::Denied, "EndpointNotAllowed"))
+}
+
+fn wrong_account(store: &Store, identity: &Result<AccountId, Fault>) -> Option<Fault> {
+    let wanted = store.account.as_ref()?;
+    match identity {
+        Ok(account) if account == wanted => None,
+        Ok(_) => Some(Fault::new(Place::Sts, FaultKind::Denied, "WrongAccount")),
+        // Not known whose it is: nothing is made there until it is.
+        Err(fault) => Some(fault.clone()),
+    }
+}
+
+async fn tell_store(
+    context: &Context,
+    wire: &SecretsManagerStore,
+    store: &Store,
+    account: Option<AccountId>,
+    fault: Option<&Fault>,
+    listed: bool,
+) {
+    let wrong = store.account.as_ref().zip(account.as_ref()).is_some_and(|(wanted, is)| wanted != is);
+    let (truth, reason, message) = match fault {
+        _ if wrong => (
+            Truth::False,
+            "WrongAccount",
+            "spec.accountID: the credentials belong to another account; nothing is asked there".to_owned(),
+        ),
+        None if listed => (Truth::True, "Verified", "the account answers and lists its secrets".to_owned()),
+        None => (
+            Truth::True,
+            "VerifiedWithoutList",
+            "the account answers; ListSecrets is refused, so each secret is described".to_owned(),
+        ),
+        Some(fault) => {
+            let reason = match (fault.place, fault.kind) {
+                (Place::Guard, _) | (Place::SecretsManager, FaultKind::Denied) => "AccessDenied",
+                (Place::Sts | Place::Cluster, FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected) => {
+                    "AuthFailed"
+                }
+                _ => "Unreachable",
+            };
+            (
+                Truth::False,
+                reason,
+                format!("{fault}; check spec.auth, the Secret or role that it names, and spec.endpoint"),
+            )
+        }
+    };
+    let ready = status::Condition { kind: "Ready", truth, reason, message: status::printable(&message) };
+    let isolated = match &store.role {
+        Some(_) => status::Condition {
+            kind: "IsolatedByIAM",
+            truth: Truth::True,
+            reason: "SessionPerNamespace",
+            message: "a tagged session a namespace".to_owned(),
+        },
+        None => status::Condition {
+            kind: "IsolatedByIAM",
+            truth: Truth::False,
+            reason: "NoRole",
+            message: "without spec.auth.assumeRole IAM does not tell namespaces apart".to_owned(),
+        },
+    };
+    let before = wire.status.clone().unwrap_or_default();
+    let (generation, now) = (wire.metadata.generation.unwrap_or_default(), context.outside.clock.now());
+    let after = SecretsManagerStoreStatus {
+        observed_generation: Some(generation),
+        conditions: parse::merged(&before.conditions, &[ready, isolated], &[], generation, now),
+        account_id: account.map(|account| account.to_string()).or(before.account_id.clone()),
+    };
+    if let Err(fault) = store_status(&context.outside.cluster, wire, &after).await {
+        context.metrics.reconcile_failed(&fault);
+    }
+}
+
+async fn check_account(context: &Context, wire: &PartnerAccount) {
+    let Some(account) = parse::account(wire) else { return };
+    let known = account.partner_types.iter().all(|name| context.registry.partner_type(name).is_some());
+    let last =
+        context.sweeps.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(&account.name).cloned().flatten();
+    let told =
+        |truth, reason, message: &str| status::Condition { kind: "Ready", truth, reason, message: message.to_owned() };
+    let ready = match &account.admin {
+        _ if !known => {
+            told(Truth::False, "UnknownPartnerType", "spec.partnerTypes: one is not known; `mes partners` lists them")
+        }
+        None => told(Truth::True, "NoAdmin", "credentials rotate themselves"),
+        Some(AdminReference::Secret(name)) => match (context.home.admin(name).await, last) {
+            (Ok(None), _) => {
+                told(Truth::False, "AdminMissing", "spec.admin.secretRef: no such Secret in the operator's namespace")
+            }
+            (Ok(Some(value)), _) if value.get("endpoint").is_none() => told(
+                Truth::False,
+                "AdminInvalid",
+                "spec.admin.secretRef: the Secret needs the key endpoint, equal to spec.endpoint",
+            ),
+            (Err(fault), _) if fault.kind == FaultKind::Rejected => told(
+                Truth::False,
+                "AdminInvalid",
+                "spec.admin.secretRef: the Secret must be of type managed-secrets.io/admin and hold text",
+            ),
+            (Err(fault), _) if fault.kind == FaultKind::Denied => told(
+                Truth::False,
+                "AdminMissing",
+                "spec.admin.secretRef: the operator may not read that Secret; name it in the chart's value accounts[].adminSecret",
+            ),
+            (Err(_), _) => return,
+            (Ok(Some(_)), Some(fault)) if fault.kind == FaultKind::Denied => {
+                told(Truth::False, "AdminRejected", "the partner refuses the admin credential")
+            }
+            (Ok(Some(_)), Some(fault)) if matches!(fault.kind, FaultKind::Unsent | FaultKind::Unknown) => {
+                told(Truth::False, "Unreachable", "the partner does not answer")
+            }
+            (Ok(Some(_)), _) => told(Truth::True, "Verified", "the admin credential is there"),
+        },
+        Some(AdminReference::Unreadable) => {
+            told(Truth::False, "AdminInvalid", "spec.admin: of a form that this version does not read")
+        }
+        Some(AdminReference::StoreSecret { .. }) => match last {
+            Some(fault) if fault.kind == FaultKind::Denied => {
+                told(Truth::False, "AdminRejected", "the partner or the store refuses the admin credential")
+            }
+            _ => told(Truth::True, "Verified", "the admin credential lies in the store"),
+        },
+    };
+    let before = wire.status.clone().unwrap_or_default();
+    let (generation, now) = (wire.metadata.generation.unwrap_or_default(), context.outside.clock.now());
+    let conditions: Vec<Condition> = parse::merged(&before.conditions, &[ready], &[], generation, now);
+    let after = PartnerAccountStatus { observed_generation: Some(generation), conditions };
+    if let Err(fault) = account_status(&context.outside.cluster, wire, &after).await {
+        context.metrics.reconcile_failed(&fault);
+    }
+}
