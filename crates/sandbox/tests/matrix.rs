@@ -902,6 +902,16 @@ facts! {
         aws.value(json!({}));
         assert_eq!(aws.describe()["LastAccessedDate"].as_f64().unwrap() % 86_400.0, 0.0);
     }
+    a_late_call_takes_effect_after_its_caller_gave_up(aws) {
+        aws.create("s");
+        let fault = json!({"operation": "PutSecretValue", "count": 1, "fate": {"kind": "late", "ms": 5_000}});
+        aws.world.plant(serde_json::from_value(fault).unwrap());
+        let body = json!({"SecretId": "s", "SecretString": "two", "ClientRequestToken": id(2)});
+        assert!(matches!(aws.call("PutSecretValue", &body).outcome, sandbox::Outcome::Closed));
+        assert_eq!(aws.value(json!({})), "one");
+        aws.wait(5);
+        assert_eq!(aws.value(json!({})), "two");
+    }
     an_operation_that_does_not_exist_is_unknown(aws) {
         refused!(aws.no("RotateEverything", json!({})), "UnknownOperationException");
     }

@@ -159,6 +159,9 @@ impl SecretsManager {
                 refuse_manual_write(secret, ctx)?;
             }
             if let Some(kind) = input.r#type {
+                if secret.rotation.enabled && secret.rotation.lambda.is_some() {
+                    return Err(invalid_request("You must cancel the Lambda rotation before you set the type."));
+                }
                 // Only "none to a partner" is documented. Undocumented: that another change is refused.
                 match &secret.kind {
                     Some(present) if *present != kind => {
