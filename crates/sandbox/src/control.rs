@@ -53,7 +53,7 @@ struct Reset {
     seed: Option<u64>,
 }
 
-/// Answers a control call. A mistake is a 400 that says what is wrong; it never quotes the body.
+/// Answers a control call. A mistake is a 400 or 404 that says what is wrong.
 pub(crate) fn answer(world: &mut Sandbox, request: &Request<Bytes>, now: Timestamp) -> Response<Content> {
     match act(world, request, now) {
         Ok(Value::String(text)) => respond(200, "text/plain; charset=utf-8", text),

@@ -569,6 +569,18 @@ facts! {
         aws.region = "eu-west-1";
         assert_ne!(aws.describe()["ARN"], foreign);
     }
+    a_replica_key_of_the_primary_region_is_refused_and_a_missing_one_fails_the_replica(aws) {
+        aws.turn(|knobs| knobs.kms_keys = Some(vec![]));
+        aws.create("s");
+        let replica = |key: &str| json!({"SecretId": "s", "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": key}]});
+        let own = "arn:aws:kms:us-east-1:123456789012:alias/k";
+        refused!(aws.no("ReplicateSecretToRegions", replica(own)), "InvalidParameterException");
+        aws.ok("ReplicateSecretToRegions", replica("alias/missing"));
+        aws.wait(1);
+        assert_eq!(aws.status()["Status"], "Failed");
+        aws.region = "eu-west-1";
+        refused!(aws.no("DescribeSecret", json!({"SecretId": "s"})), "ResourceNotFoundException");
+    }
     where_replication_fails_the_old_versions_stay(aws) {
         aws.replicated();
         aws.turn(|knobs| { knobs.replication_failures.insert("eu-west-1".into(), "Access to KMS is not allowed".into()); });
