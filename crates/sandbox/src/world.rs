@@ -134,7 +134,7 @@ impl Sandbox {
 
     /// Moves the world's clock further on (or back, if negative).
     pub fn advance(&mut self, by: SignedDuration) {
-        self.shift += by;
+        self.shift = self.shift.saturating_add(by);
     }
 
     /// The knobs as they are.
