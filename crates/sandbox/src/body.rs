@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -36,8 +37,8 @@ pub enum Outcome {
     Silence,
 }
 
-/// The bytes of a response.
-#[derive(Clone, Debug)]
+/// The bytes of a response. `Debug` tells their number only: they can be a value.
+#[derive(Clone)]
 pub enum Content {
     /// All at once.
     Whole(Bytes),
@@ -45,6 +46,16 @@ pub enum Content {
     Endless(u64),
     /// The bytes one by one, each after the pause.
     Drip(Bytes, Duration),
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Endless(size) => write!(f, "{size} bytes of filler"),
+            Self::Drip(bytes, pause) => write!(f, "{} bytes, one each {pause:?}", bytes.len()),
+        }
+    }
 }
 
 impl Answer {

@@ -53,7 +53,7 @@ struct Reset {
     seed: Option<u64>,
 }
 
-/// Answers a control call. A mistake is a 400 that says what is wrong; it never quotes the body.
+/// Answers a control call. A mistake is a 400 or 404 that says what is wrong.
 pub(crate) fn answer(world: &mut Sandbox, request: &Request<Bytes>, now: Timestamp) -> Response<Content> {
     match act(world, request, now) {
         Ok(Value::String(text)) => respond(200, "text/plain; charset=utf-8", text),
@@ -61,6 +61,9 @@ pub(crate) fn answer(world: &mut Sandbox, request: &Request<Bytes>, now: Timesta
         Err((status, message)) => respond(status, "application/json", json!({"error": message}).to_string()),
     }
 }
+
+/// Twenty years.
+const FARTHEST: i64 = 20 * 366 * 86_400;
 
 type Refusal = (u16, String);
 
@@ -92,10 +95,13 @@ fn act(world: &mut Sandbox, request: &Request<Bytes>, now: Timestamp) -> Result<
         (&Method::GET, ["clock"]) => Ok(clock(world, now)),
         (&Method::POST, ["clock"]) => {
             let set: Clock = read(request)?;
-            if let Some(seconds) = set.offset_seconds {
-                world.shift = SignedDuration::from_secs(seconds);
+            let from = set.offset_seconds.unwrap_or_else(|| world.shift.as_secs());
+            let seconds = from.saturating_add(set.advance_seconds.unwrap_or(0));
+            // Everything due on the way happens: a clock at the end of time would rotate until then.
+            if !(-FARTHEST..=FARTHEST).contains(&seconds) {
+                return Err((400, format!("the clock can be shifted by {FARTHEST} seconds (twenty years) at most")));
             }
-            world.advance(SignedDuration::from_secs(set.advance_seconds.unwrap_or(0)));
+            world.shift = SignedDuration::from_secs(seconds);
             let shifted = world.now(now);
             world.settle(shifted);
             Ok(clock(world, now))

@@ -73,6 +73,11 @@ pub enum Fate {
     Close,
     /// No answer ever comes.
     Silence,
+    /// The connection closes at once, and the call takes effect later all the same.
+    Late {
+        /// Milliseconds until it does.
+        ms: u64,
+    },
     /// An HTML page where JSON was expected.
     Html {
         /// HTTP status; 200 if absent.
@@ -195,7 +200,9 @@ impl Fate {
                 answer.delay += Duration::from_millis(*ms);
                 answer
             }
-            Self::DropReply | Self::Close => Answer { delay: Duration::ZERO, outcome: Outcome::Closed },
+            Self::DropReply | Self::Close | Self::Late { .. } => {
+                Answer { delay: Duration::ZERO, outcome: Outcome::Closed }
+            }
             Self::Silence => Answer { delay: Duration::ZERO, outcome: Outcome::Silence },
             Self::Html { status } => {
                 let page =

@@ -50,6 +50,8 @@ pub struct Knobs {
     pub log_limit: usize,
     /// Milliseconds from `POST …/staged` until the token endpoint accepts the staged pair.
     pub salesforce_acceptance_lag_ms: u64,
+    /// Milliseconds for which a revoked pair still logs in.
+    pub salesforce_revocation_lag_ms: u64,
     /// Seconds that a Salesforce access token lives.
     pub salesforce_token_seconds: u64,
     /// "Allow access to External Client App consumer secrets via REST API" of the org.
@@ -104,6 +106,7 @@ impl Default for Knobs {
             regions: REGIONS.iter().map(ToString::to_string).collect(),
             log_limit: 100_000,
             salesforce_acceptance_lag_ms: 0,
+            salesforce_revocation_lag_ms: 0,
             salesforce_token_seconds: 7_200,
             salesforce_secrets_via_rest: true,
             salesforce_flat_staged: false,

@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-ins behind HTTP, until Ctrl-C.
+//! `sandbox`: the stand-ins behind HTTP, until Ctrl-C or SIGTERM.
 
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
@@ -37,5 +37,9 @@ async fn main() -> std::io::Result<()> {
     writeln!(out, "partners on https://{}", served.partners_addr())?;
     writeln!(out, "ca {}", served.ca_path().display())?;
     out.flush()?;
-    tokio::signal::ctrl_c().await
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminated.recv() => Ok(()),
+    }
 }

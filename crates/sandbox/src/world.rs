@@ -4,7 +4,7 @@
 //! then it takes effect or not, and it is written down, all under one `&mut`. No clock and no randomness but what was
 //! given: `now` is an argument, the seed is an option. Called by `serve` over HTTP and by tests in process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -44,6 +44,8 @@ pub struct Sandbox {
     sts: Sts,
     throttle: Throttle,
     random: StdRng,
+    /// Calls whose callers were told nothing and that take effect at their instant.
+    late: BTreeMap<(Timestamp, u64), (Door, Request<Bytes>)>,
 }
 
 /// A call with its name.
@@ -75,6 +77,7 @@ impl Sandbox {
             sts: Sts::default(),
             throttle: Throttle::default(),
             random: StdRng::seed_from_u64(seed),
+            late: BTreeMap::new(),
         }
     }
 
@@ -107,6 +110,11 @@ impl Sandbox {
                 answer
             }
             Some((fate, effect)) => {
+                if let Fate::Late { ms } = fate {
+                    let lag = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+                    let due = now.checked_add(lag).unwrap_or(Timestamp::MAX);
+                    self.late.insert((due, number), (door, request.clone()));
+                }
                 let effect = effect || fate.lets_pass();
                 let done = effect.then(|| self.act(door, request, &named, now));
                 let (truth, resource, outcome) = match done {
@@ -126,7 +134,7 @@ impl Sandbox {
 
     /// Moves the world's clock further on (or back, if negative).
     pub fn advance(&mut self, by: SignedDuration) {
-        self.shift += by;
+        self.shift = self.shift.saturating_add(by);
     }
 
     /// The knobs as they are.
@@ -180,6 +188,17 @@ impl Sandbox {
 
     /// Keeps every appointment due, as the next call would.
     pub(crate) fn settle(&mut self, now: Timestamp) {
+        while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((due, number), (door, request)) = entry.remove_entry();
+            self.settle_aws(due);
+            let named = self.name(door, &request, due);
+            let (_, resource, outcome) = self.act(door, &request, &named, due);
+            self.write(number, due, &named, resource, &outcome, Some("late"));
+        }
+        self.settle_aws(now);
+    }
+
+    fn settle_aws(&mut self, now: Timestamp) {
         let mut backstage = Backstage { knobs: &self.knobs, random: &mut self.random, partners: &mut self.partners };
         self.secrets_manager.settle(now, &mut backstage);
     }
@@ -338,6 +357,7 @@ fn kind(fate: &Fate) -> &'static str {
         Fate::DropReply => "drop_reply",
         Fate::Close => "close",
         Fate::Silence => "silence",
+        Fate::Late { .. } => "late",
         Fate::Html { .. } => "html",
         Fate::Redirect { .. } => "redirect",
         Fate::Status { .. } => "status",

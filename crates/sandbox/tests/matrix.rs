@@ -569,6 +569,18 @@ facts! {
         aws.region = "eu-west-1";
         assert_ne!(aws.describe()["ARN"], foreign);
     }
+    a_replica_key_of_the_primary_region_is_refused_and_a_missing_one_fails_the_replica(aws) {
+        aws.turn(|knobs| knobs.kms_keys = Some(vec![]));
+        aws.create("s");
+        let replica = |key: &str| json!({"SecretId": "s", "AddReplicaRegions": [{"Region": "eu-west-1", "KmsKeyId": key}]});
+        let own = "arn:aws:kms:us-east-1:123456789012:alias/k";
+        refused!(aws.no("ReplicateSecretToRegions", replica(own)), "InvalidParameterException");
+        aws.ok("ReplicateSecretToRegions", replica("alias/missing"));
+        aws.wait(1);
+        assert_eq!(aws.status()["Status"], "Failed");
+        aws.region = "eu-west-1";
+        refused!(aws.no("DescribeSecret", json!({"SecretId": "s"})), "ResourceNotFoundException");
+    }
     where_replication_fails_the_old_versions_stay(aws) {
         aws.replicated();
         aws.turn(|knobs| { knobs.replication_failures.insert("eu-west-1".into(), "Access to KMS is not allowed".into()); });
@@ -901,6 +913,16 @@ facts! {
         assert_eq!(aws.describe().get("LastAccessedDate"), None, "describing is no access");
         aws.value(json!({}));
         assert_eq!(aws.describe()["LastAccessedDate"].as_f64().unwrap() % 86_400.0, 0.0);
+    }
+    a_late_call_takes_effect_after_its_caller_gave_up(aws) {
+        aws.create("s");
+        let fault = json!({"operation": "PutSecretValue", "count": 1, "fate": {"kind": "late", "ms": 5_000}});
+        aws.world.plant(serde_json::from_value(fault).unwrap());
+        let body = json!({"SecretId": "s", "SecretString": "two", "ClientRequestToken": id(2)});
+        assert!(matches!(aws.call("PutSecretValue", &body).outcome, sandbox::Outcome::Closed));
+        assert_eq!(aws.value(json!({})), "one");
+        aws.wait(5);
+        assert_eq!(aws.value(json!({})), "two");
     }
     an_operation_that_does_not_exist_is_unknown(aws) {
         refused!(aws.no("RotateEverything", json!({})), "UnknownOperationException");

@@ -47,6 +47,8 @@ struct Consumer {
     consumer_id: String,
     main: Pair,
     staged: Option<Staged>,
+    /// Revoked pairs that still log in, until when.
+    lingering: Vec<(Pair, Timestamp)>,
     /// "External Client App Developer" and "View Client Secret".
     may_manage: bool,
 }
@@ -122,6 +124,7 @@ impl Salesforce {
             consumer_id: format!("888{}", letters(random, 15)),
             main: pair(random),
             staged: None,
+            lingering: Vec::new(),
             may_manage,
             host,
         };
@@ -149,11 +152,9 @@ impl Salesforce {
 
     pub(crate) fn logs_in(&self, key: &str, secret: &str, now: Timestamp) -> (bool, usize) {
         let wanted = Pair { key: key.to_owned(), secret: secret.to_owned() };
-        let app = self
-            .apps
-            .iter()
-            .find(|app| app.main.key == key || app.staged.as_ref().is_some_and(|staged| staged.pair.key == key));
-        app.map_or((false, 0), |app| (app.accepts(&wanted, now), app.live(now)))
+        let knows =
+            |app: &&Consumer| app.knows(key, now) || app.staged.as_ref().is_some_and(|staged| staged.pair.key == key);
+        self.apps.iter().find(knows).map_or((false, 0), |app| (app.accepts(&wanted, now), app.live(now)))
     }
 
     /// AWS's own rotation of a secret of type `SalesforceClientSecret`. `None`: Salesforce refused. `Some(None)`: the
@@ -192,6 +193,7 @@ impl Salesforce {
     ) -> Answer {
         for app in &mut self.apps {
             app.staged.take_if(|staged| staged.ends <= now);
+            app.lingering.retain(|(_, until)| now < *until);
         }
         if request.uri().path() == "/services/oauth2/token" {
             return Answer::reply(self.token(request, host, now, knobs, random));
@@ -357,7 +359,12 @@ impl Salesforce {
             }
             "delete_staged" => {
                 let found = app.staged.take_if(|staged| parts.get(4) == Some(&staged.id.as_str()));
-                found.map(|_| Value::Null).ok_or(NOT_FOUND)
+                let found = found.ok_or(NOT_FOUND)?;
+                let lag = SignedDuration::from_millis(knobs.salesforce_revocation_lag_ms.min(1 << 40) as i64);
+                if found.live(now) && !lag.is_zero() {
+                    app.lingering.push((found.pair, now.checked_add(lag).unwrap_or(Timestamp::MAX)));
+                }
+                Ok(Value::Null)
             }
             _ => Err(NOT_FOUND),
         }
@@ -366,15 +373,22 @@ impl Salesforce {
 
 impl Consumer {
     fn accepts(&self, held: &Pair, now: Timestamp) -> bool {
-        self.main == *held || self.staged.as_ref().is_some_and(|staged| staged.live(now) && staged.pair == *held)
+        self.accepted(now).any(|pair| pair == held)
     }
 
     fn knows(&self, key: &str, now: Timestamp) -> bool {
-        self.main.key == key || self.staged.as_ref().is_some_and(|staged| staged.live(now) && staged.pair.key == key)
+        self.accepted(now).any(|pair| pair.key == key)
     }
 
     fn live(&self, now: Timestamp) -> usize {
-        1 + usize::from(self.staged.as_ref().is_some_and(|staged| staged.live(now)))
+        self.accepted(now).count()
+    }
+
+    /// The pairs that log in now.
+    fn accepted(&self, now: Timestamp) -> impl Iterator<Item = &Pair> {
+        let staged = self.staged.as_ref().filter(move |staged| staged.live(now)).map(|staged| &staged.pair);
+        let lingering = self.lingering.iter().filter(move |(_, until)| now < *until).map(|(pair, _)| pair);
+        std::iter::once(&self.main).chain(staged).chain(lingering)
     }
 }
 

@@ -14,6 +14,7 @@ use super::replication::{ReplicaRegion, check_regions};
 use super::types::Type;
 use super::versions::{ValueIn, add_version, check_token};
 use super::{Appointment, Context, LETTERS_AND_DIGITS, SecretsManager, characters, check_length, home_of, named};
+use crate::knobs::Knobs;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -159,6 +160,9 @@ impl SecretsManager {
                 refuse_manual_write(secret, ctx)?;
             }
             if let Some(kind) = input.r#type {
+                if secret.rotation.enabled && secret.rotation.lambda.is_some() {
+                    return Err(invalid_request("You must cancel the Lambda rotation before you set the type."));
+                }
                 // Only "none to a partner" is documented. Undocumented: that another change is refused.
                 match &secret.kind {
                     Some(present) if *present != kind => {
@@ -333,7 +337,24 @@ fn check_description(description: Option<&str>) -> Answered<()> {
 }
 
 /// A key of another region, a malformed one, one that is not declared or is disabled can't encrypt.
-pub(super) fn check_kms_key(key: Option<&str>, account: &str, region: &str, ctx: &Context<'_>) -> Answered<()> {
+fn check_kms_key(key: Option<&str>, account: &str, region: &str, ctx: &Context<'_>) -> Answered<()> {
+    check_kms_key_form(key, region)?;
+    if key_usable(key, account, region, ctx.knobs) { Ok(()) } else { Err(encryption()) }
+}
+
+/// Whether the key exists and is enabled. AWS's own key always is.
+pub(super) fn key_usable(key: Option<&str>, account: &str, region: &str, knobs: &Knobs) -> bool {
+    let Some(key) = key.filter(|key| !key.is_empty() && !key.ends_with("alias/aws/secretsmanager")) else {
+        return true;
+    };
+    let declared = knobs.kms_keys.as_ref().is_none_or(|known| {
+        known.iter().any(|one| one == key || *one == format!("arn:aws:kms:{region}:{account}:{key}"))
+    });
+    declared && !knobs.disabled_kms_keys.iter().any(|one| one == key)
+}
+
+/// What can be refused without asking KMS.
+pub(super) fn check_kms_key_form(key: Option<&str>, region: &str) -> Answered<()> {
     let Some(key) = key.filter(|key| !key.is_empty()) else { return Ok(()) };
     check_length("kmsKeyId", key, 0, 2048)?;
     let local = match key.strip_prefix("arn:aws:kms:") {
@@ -365,14 +386,7 @@ pub(super) fn check_kms_key(key: Option<&str>, account: &str, region: &str, ctx:
             "Invalid KMS key: specify the ARN, key ID or alias of a key in the Region of the secret.",
         ));
     }
-    let declared = ctx.knobs.kms_keys.as_ref().is_none_or(|known| {
-        known.iter().any(|one| one == key || *one == format!("arn:aws:kms:{region}:{account}:{key}"))
-    });
-    let own = local == "alias/aws/secretsmanager";
-    if (declared || own) && !ctx.knobs.disabled_kms_keys.iter().any(|one| one == key) {
-        return Ok(());
-    }
-    Err(encryption())
+    Ok(())
 }
 
 fn check_tags(tags: &[Pair]) -> Answered<()> {

@@ -84,7 +84,7 @@ impl SecretsManager {
         }
         let more = told.len() > size;
         told.truncate(size);
-        let next = told.last().filter(|_| more).map(|last| token(&last.id, ""));
+        let next = told.last().filter(|_| more).map(|last| token(&last.id, 0));
         let versions: Vec<Value> = told
             .into_iter()
             .map(|version| {
@@ -221,7 +221,7 @@ struct Order {
 
 struct After {
     name: String,
-    rank: String,
+    rank: i128,
 }
 
 impl Order {
@@ -245,18 +245,17 @@ impl Order {
         Ok(Self { key, descending })
     }
 
-    /// A text that sorts as the key does.
-    fn rank(&self, secret: &Secret) -> String {
-        let instant = |at: jiff::Timestamp| format!("{:024}", at.as_nanosecond().max(0));
+    /// A number that sorts as the key does; the name decides between equals.
+    fn rank(&self, secret: &Secret) -> i128 {
         match self.key {
-            SortKey::Created => instant(secret.created),
-            SortKey::Accessed => secret.accessed.map(instant).unwrap_or_default(),
-            SortKey::Changed => instant(secret.changed),
-            SortKey::Name => String::new(),
+            SortKey::Created => secret.created.as_nanosecond(),
+            SortKey::Accessed => secret.accessed.map_or(i128::MIN, jiff::Timestamp::as_nanosecond),
+            SortKey::Changed => secret.changed.as_nanosecond(),
+            SortKey::Name => 0,
         }
     }
 
-    fn compare(&self, left: (&str, &str), right: (&str, &str)) -> Ordering {
+    fn compare(&self, left: (i128, &str), right: (i128, &str)) -> Ordering {
         let order = left.cmp(&right);
         if self.descending { order.reverse() } else { order }
     }
@@ -268,30 +267,30 @@ fn paged<'a>(
     after: Option<After>,
     size: usize,
 ) -> (Vec<&'a Secret>, Option<String>) {
-    let mut ranked: Vec<(String, &Secret)> = found.into_iter().map(|secret| (order.rank(secret), secret)).collect();
-    ranked.sort_by(|a, b| order.compare((&a.0, &a.1.name), (&b.0, &b.1.name)));
+    let mut ranked: Vec<(i128, &Secret)> = found.into_iter().map(|secret| (order.rank(secret), secret)).collect();
     if let Some(after) = after {
         ranked.retain(|(rank, secret)| {
-            order.compare((rank, &secret.name), (&after.rank, &after.name)) == Ordering::Greater
+            order.compare((*rank, &secret.name), (after.rank, &after.name)) == Ordering::Greater
         });
     }
+    ranked.sort_unstable_by(|a, b| order.compare((a.0, &a.1.name), (b.0, &b.1.name)));
     let more = ranked.len() > size;
     ranked.truncate(size);
-    let next = ranked.last().filter(|_| more).map(|(rank, secret)| token(&secret.name, rank));
+    let next = ranked.last().filter(|_| more).map(|(rank, secret)| token(&secret.name, *rank));
     (ranked.into_iter().map(|(_, secret)| secret).collect(), next)
 }
 
-fn token(name: &str, rank: &str) -> String {
+fn token(name: &str, rank: i128) -> String {
     URL_SAFE_NO_PAD.encode(format!("{rank}\n{name}"))
 }
 
 fn read_token(token: Option<String>) -> Answered<Option<After>> {
     let Some(token) = token else { return Ok(None) };
     let bytes = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let after = bytes.as_deref().and_then(|text| text.split_once('\n'));
+    let after = bytes.as_deref().and_then(|text| text.split_once('\n')).map(|(rank, name)| (rank.parse(), name));
     match after {
-        Some((rank, name)) => Ok(Some(After { name: name.to_owned(), rank: rank.to_owned() })),
-        None => Err(Failure::new("InvalidNextTokenException", "The NextToken value is invalid.")),
+        Some((Ok(rank), name)) => Ok(Some(After { name: name.to_owned(), rank })),
+        _ => Err(Failure::new("InvalidNextTokenException", "The NextToken value is invalid.")),
     }
 }
 

@@ -132,8 +132,14 @@ impl SecretsManager {
     }
 
     fn appoint(&mut self, at: Timestamp, appointment: Appointment) {
+        let ticket = self.ticket();
+        self.agenda.insert((at, ticket), appointment);
+    }
+
+    /// A number that was never given before.
+    fn ticket(&mut self) -> u64 {
         self.appointments += 1;
-        self.agenda.insert((at, self.appointments), appointment);
+        self.appointments
     }
 
     fn purge(&mut self, home: &Home, at: Timestamp) {
@@ -225,8 +231,8 @@ impl SecretsManager {
                 replica.message = None;
             }
             let appointment = Appointment::Replicate { home: home.clone(), region: replica.region.clone() };
-            self.appointments += 1;
-            self.agenda.insert((later(now, knobs.replication_lag_ms), self.appointments), appointment);
+            let ticket = self.ticket();
+            self.agenda.insert((later(now, knobs.replication_lag_ms), ticket), appointment);
         }
         self.shelf(&home.account, &home.region).insert(home.name, secret);
     }

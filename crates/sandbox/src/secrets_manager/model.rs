@@ -53,7 +53,7 @@ pub(crate) struct Rotation {
     pub(crate) next: Option<Timestamp>,
     /// The version of a rotation that runs now.
     pub(crate) running: Option<String>,
-    /// Counts settings, so that an appointment of an older setting is known as stale.
+    /// The appointment that holds; one with another ticket is of an older setting, or of a namesake. 0: none.
     pub(crate) ticket: u64,
 }
 

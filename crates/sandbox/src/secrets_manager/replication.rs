@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::errors::{Answered, constraint, invalid_parameter, invalid_request};
-use super::lifecycle::check_kms_key;
+use super::errors::{Answered, constraint, encryption, invalid_parameter, invalid_request};
+use super::lifecycle::{check_kms_key_form, key_usable};
 use super::model::{Replica, ReplicaState, Rotation, Secret};
 use super::{Appointment, Backstage, Context, Home, SecretsManager, home_of};
 
@@ -139,6 +139,9 @@ impl SecretsManager {
         let foreign = present.is_some_and(|found| !is_copy_of(found, primary));
         let (state, message) = if let Some(message) = backstage.knobs.replication_failures.get(&region) {
             (ReplicaState::Failed, Some(message.clone()))
+        } else if !key_usable(replica.kms_key.as_deref(), &home.account, &region, backstage.knobs) {
+            // Found out only when the copy is made: the call that asked for it succeeded.
+            (ReplicaState::Failed, Some(encryption().message))
         } else if foreign && !replica.overwrite {
             (ReplicaState::Failed, Some("Secret with this name already exists in this region".to_owned()))
         } else {
@@ -198,7 +201,7 @@ pub(super) fn check_regions(wanted: &[ReplicaRegion], ctx: &Context<'_>) -> Answ
         if wanted[..place].iter().any(|earlier| earlier.region == *region) {
             return Err(invalid_parameter(format!("The Region {region} is specified more than once.")));
         }
-        check_kms_key(one.kms_key_id.as_deref(), ctx.account, region, ctx)?;
+        check_kms_key_form(one.kms_key_id.as_deref(), region)?;
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ impl SecretsManager {
             let cut = rotation.running.take();
             rotation.enabled = false;
             rotation.next = None;
-            rotation.ticket += 1;
+            rotation.ticket = 0;
             let mut told = named(secret);
             if let Some(id) = cut {
                 told.insert("VersionId".into(), id.into());
@@ -106,13 +106,13 @@ impl SecretsManager {
 
     /// Makes the appointment of the next scheduled rotation, counted from `now`, in place of any earlier one.
     pub(super) fn appoint_schedule(&mut self, home: &Home, now: Timestamp) {
+        let ticket = self.ticket();
         let Some(secret) = self.at_mut(home) else { return };
         let rotation = &mut secret.rotation;
         if !rotation.enabled || secret.deleted.is_some() {
             return;
         }
-        rotation.ticket += 1;
-        let ticket = rotation.ticket;
+        rotation.ticket = ticket;
         let window = rotation.rules.as_ref().and_then(|rules| rules.next_window(now));
         rotation.next = window.map(|window| window.ends);
         if let Some(window) = window {
@@ -176,7 +176,7 @@ impl SecretsManager {
             // `NextRotationDate` stays, and so can lie in the past. AWS tries again by itself; count and spacing
             // are not published.
             draft.rotation.running = None;
-            draft.rotation.ticket += 1;
+            draft.rotation.ticket = self.ticket();
             let retry = Appointment::RotateOnSchedule { home: home.clone(), ticket: draft.rotation.ticket };
             self.keep(draft, at, backstage.knobs);
             self.appoint(later(at, backstage.knobs.rotation_retry_ms.max(1)), retry);
@@ -295,7 +295,7 @@ fn replacement(secret: &Secret, now: Timestamp, backstage: &mut Backstage<'_>) -
     let mut fields: Map<String, Value> = serde_json::from_str(text).ok()?;
     let has = |key: &&str| fields.get(*key).is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()));
     let told = |key: &&str| secret.rotation.metadata.iter().any(|pair| pair.key == **key);
-    if !kind.required.iter().all(|key| has(key)) || !kind.metadata.iter().all(|key| told(key)) {
+    if !kind.required.iter().all(has) || !kind.metadata.iter().all(told) {
         return None;
     }
     if kind.name == "SalesforceClientSecret"

@@ -267,6 +267,7 @@ pub(super) fn move_label(secret: &mut Secret, label: &str, to: &str) {
     take_label(secret, label);
     if let Some(version) = secret.version_mut(to) {
         version.labels.push(label.to_owned());
+        version.labels.sort_unstable();
     }
     if label == CURRENT {
         if let Some(left) = from {
