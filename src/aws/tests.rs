@@ -301,6 +301,25 @@ async fn a_call_is_over_in_its_time_and_one_that_was_not_sent_is_told_as_such() 
 }
 
 #[tokio::test]
+async fn a_host_that_takes_no_connection_and_one_that_nobody_vouches_for_get_nothing() {
+    let world = world().await;
+    // Its queue is full, so that the system drops what knocks.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap().into_std().unwrap();
+    let address = full.local_addr().unwrap();
+    let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    let _waiting: Vec<_> = std::iter::repeat_with(knock).map_while(Result::ok).collect();
+    let deaf = world.secret(|remote| remote.access.endpoint = Some(format!("http://{address}")));
+    assert_eq!(kind_and_code(deaf.create().await), (FaultKind::Unsent, "Unreachable".to_owned()));
+
+    // The partners' door speaks TLS by a CA that the system does not know.
+    let strange = format!("https://{}", world.served.partners_addr());
+    let strange = world.secret(|remote| remote.access.endpoint = Some(strange));
+    assert_eq!(kind_and_code(strange.create().await), (FaultKind::Unsent, "Unreachable".to_owned()));
+}
+
+#[tokio::test]
 async fn one_unreachable_region_hides_no_other() {
     let world = world().await;
     let secret = world.secret(|_| ());
@@ -403,6 +422,38 @@ async fn a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
     let tags = world.served.with(|sandbox| sandbox.session_tags(key.access_key_id()).unwrap().to_vec());
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     assert_eq!(tags, [pair("mes-cluster", CLUSTER), pair("mes-namespace", "pay")]);
+}
+
+/// A clock that a test moves on.
+#[derive(Debug, Clone, Default)]
+struct Shifted(Arc<AtomicUsize>);
+
+impl aws_smithy_async::time::TimeSource for Shifted {
+    fn now(&self) -> std::time::SystemTime {
+        std::time::SystemTime::now() + Duration::from_secs(self.0.load(Ordering::SeqCst) as u64)
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
+    let (shifted, plain) = (Shifted::default(), world().await);
+    let transport = Transport {
+        time: aws_smithy_async::time::SharedTimeSource::new(shifted.clone()),
+        ..plain.aws.0.transport.clone()
+    };
+    let aws = Aws::new(transport, plain.keys.clone(), plain.aws.0.counted.clone(), Duration::from_secs(10));
+    let world = World { aws, ..plain };
+    let secret = || world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
+    for (seconds, assumed) in [(0, 1), (3200, 1), (3400, 2), (3500, 2)] {
+        shifted.0.store(seconds, Ordering::SeqCst);
+        secret().describe().await.unwrap();
+        assert_eq!(world.calls_of("AssumeRole"), assumed, "after {seconds} s");
+    }
+    world.served.with(|sandbox| sandbox.advance(jiff::SignedDuration::from_hours(2)));
+    let ended = (FaultKind::Denied, "ExpiredTokenException".to_owned());
+    assert_eq!(kind_and_code(secret().describe().await), ended);
+    secret().describe().await.unwrap();
+    assert_eq!(world.calls_of("AssumeRole"), 3);
 }
 
 #[tokio::test]
