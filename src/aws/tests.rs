@@ -375,6 +375,30 @@ async fn what_was_decided_upon_one_secret_never_meets_another_of_its_name() {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_secret_is_never_ours() {
+    let world = world().await;
+    let secret = world.secret(|_| ());
+    let told = |arn: &str| secret.ours(&region(HOME), Some(arn), FaultKind::Denied).is_ok();
+    let ours = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-AbC123";
+    assert!(told(ours));
+    for other in [
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mes/pay/crm-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:210987654321:secret:mes/pay/crm-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-2-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/cr-AbC123",
+        "arn:aws:ssm:eu-west-1:123456789012:secret:mes/pay/crm-AbC123",
+        "",
+    ] {
+        assert!(!told(other), "{other}");
+    }
+    assert!(secret.ours(&region(HOME), None, FaultKind::Denied).is_err());
+    // Once it is described, another suffix is another secret.
+    secret.know(Some(Arn::parse(ours).unwrap()));
+    assert!(told(ours) && !told(&ours.replace("AbC123", "XyZ789")));
+}
+
+#[tokio::test]
 async fn a_secret_of_another_account_is_not_taken_for_ours() {
     let world = world().await;
     world.secret(|_| ()).create().await.unwrap();
@@ -463,6 +487,12 @@ async fn a_role_that_may_not_be_assumed_is_a_fault_of_sts_and_nothing_is_sent() 
     let secret = world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
     let fault = secret.create().await.unwrap_err();
     assert_eq!((fault.place, fault.kind, fault.code.as_str()), (Place::Sts, FaultKind::Denied, "AccessDenied"));
+    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_roles.clear()));
+    for fate in [Fate::DropReply, Fate::Html { status: None }, Fate::Status { status: 503, retry_after: None }] {
+        world.strike("AssumeRole", fate.clone());
+        let fault = secret.create().await.unwrap_err();
+        assert_eq!((fault.place, fault.kind), (Place::Sts, FaultKind::Unsent), "{fate:?}");
+    }
     assert_eq!(world.calls_of("CreateSecret"), 0);
 }
 
