@@ -53,7 +53,7 @@ async fn world() -> World {
 
 async fn world_within(limit: Duration) -> World {
     let served = sandbox::serve(sandbox::Options { seed: Some(1), ..Default::default() }).await.unwrap();
-    served.with(|sandbox| sandbox.turn(|knobs| knobs.replication_lag_ms = 0));
+    served.with(|sandbox| sandbox.turn(jiff::Timestamp::now(), |knobs| knobs.replication_lag_ms = 0));
     let counts = Arc::new(Mutex::new(Vec::new()));
     let counted: Counted = {
         let counts = counts.clone();
@@ -103,6 +103,10 @@ impl World {
         let mut access = self.remote().access;
         change(&mut access);
         StoreAt::new(access, region(HOME), uid(CLUSTER))
+    }
+
+    fn turn(&self, set: impl FnOnce(&mut sandbox::Knobs)) {
+        self.served.with(|sandbox| sandbox.turn(jiff::Timestamp::now(), set));
     }
 
     fn strike(&self, operation: &str, fate: Fate) {
@@ -329,10 +333,8 @@ async fn one_unreachable_region_hides_no_other() {
         secret.replicate(&region(away), None).await.unwrap();
     }
     described(&secret).await;
-    world.served.with(|sandbox| {
-        sandbox.turn(|knobs| {
-            knobs.unreachable_regions.insert(AWAY.to_owned(), Unreachable::Unavailable);
-        })
+    world.turn(|knobs| {
+        knobs.unreachable_regions.insert(AWAY.to_owned(), Unreachable::Unavailable);
     });
     assert_eq!(kind_and_code(secret.replica(&region(AWAY)).await).0, FaultKind::Unknown);
     assert_eq!(secret.replica(&region("us-east-1")).await, Ok(Some(Replica { current: Some(version(1)) })));
@@ -417,10 +419,8 @@ async fn a_secret_of_another_account_is_not_taken_for_ours() {
 async fn a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
     let world = world().await;
     let role = |remote: &mut RemoteSecret| remote.access.role = Some(RoleArn::parse(ROLE).unwrap());
-    world.served.with(|sandbox| {
-        sandbox.turn(|knobs| {
-            knobs.role_external_ids.insert(ROLE.to_owned(), CLUSTER.to_owned());
-        })
+    world.turn(|knobs| {
+        knobs.role_external_ids.insert(ROLE.to_owned(), CLUSTER.to_owned());
     });
     let secret = world.secret(role);
     let elsewhere = region(AWAY);
@@ -483,11 +483,11 @@ async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_a_fault_of_sts_and_nothing_is_sent() {
     let world = world().await;
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_roles.push(ROLE.to_owned())));
+    world.turn(|knobs| knobs.refused_roles.push(ROLE.to_owned()));
     let secret = world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
     let fault = secret.create().await.unwrap_err();
     assert_eq!((fault.place, fault.kind, fault.code.as_str()), (Place::Sts, FaultKind::Denied, "AccessDenied"));
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_roles.clear()));
+    world.turn(|knobs| knobs.refused_roles.clear());
     for fate in [Fate::DropReply, Fate::Html { status: None }, Fate::Status { status: 503, retry_after: None }] {
         world.strike("AssumeRole", fate.clone());
         let fault = secret.create().await.unwrap_err();
@@ -506,7 +506,7 @@ async fn exchanged_static_keys_are_read_again_once_aws_refuses_the_old_ones() {
     keyed("keys").create().await.unwrap();
     keyed("keys").describe().await.unwrap();
     assert_eq!(world.keys.read.load(Ordering::SeqCst), 1);
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_access_keys.push("AKIASTATIC0".to_owned())));
+    world.turn(|knobs| knobs.refused_access_keys.push("AKIASTATIC0".to_owned()));
     assert_eq!(kind_and_code(keyed("keys").describe().await).0, FaultKind::Denied);
     assert!(keyed("keys").describe().await.unwrap().is_some());
     assert!(world.calls().iter().any(|(_, caller)| caller.ends_with("AKIASTATIC1")));
@@ -578,7 +578,7 @@ async fn a_secret_that_others_made_is_claimed_with_nothing_else_changed() {
 #[tokio::test]
 async fn awss_own_rotation_is_declared_and_described() {
     let world = world().await;
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.rotation_lag_ms = 0));
+    world.turn(|knobs| knobs.rotation_lag_ms = 0);
     let secret = world.secret(|_| ());
     let bigid: Value = ["hostname", "refreshToken"]
         .map(|name| (name.to_owned(), Sensitive::new(format!("{name}.example.com"))))
@@ -657,7 +657,7 @@ async fn a_sweep_lists_as_the_pod_in_its_own_account_and_as_the_role_in_another(
 async fn a_stores_identity_says_what_is_wrong_with_it() {
     let world = world().await;
     assert_eq!(world.aws.identity(&world.store(|_| ())).await.unwrap().as_str(), "123456789012");
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_access_keys.push("AKIAPOD".to_owned())));
+    world.turn(|knobs| knobs.refused_access_keys.push("AKIAPOD".to_owned()));
     let fault = world.aws.identity(&world.store(|_| ())).await.unwrap_err();
     assert_eq!((fault.place, fault.kind), (Place::Sts, FaultKind::Denied));
     let missing = world.store(|access| access.keys = Some(ObjectName::parse("missing").unwrap()));
