@@ -281,3 +281,40 @@ fn refusal_of_web_identity(error: &CredentialsError) -> Option<Code> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn refused(code: &str) -> CredentialsError {
+        let meta = ErrorMetadata::builder().code(code).message("canary").build();
+        CredentialsError::provider_error(AssumeRoleWithWebIdentityError::generic(meta))
+    }
+
+    #[test]
+    fn the_pods_identity_is_missing_refused_or_only_late() {
+        let told = |error| {
+            let fault = ambient(&error);
+            assert_eq!(fault.place, Place::Sts);
+            (fault.kind, fault.code.as_str().to_owned())
+        };
+        assert_eq!(told(CredentialsError::not_loaded("x")), (FaultKind::Denied, "NoCredentials".to_owned()));
+        assert_eq!(told(refused("AccessDenied")), (FaultKind::Denied, "AccessDenied".to_owned()));
+        assert_eq!(told(refused("InvalidIdentityToken")), (FaultKind::Denied, "InvalidIdentityToken".to_owned()));
+        let late = (FaultKind::Unsent, "CredentialsUnavailable".to_owned());
+        assert_eq!(told(refused("InternalFailure")), late);
+        assert_eq!(told(CredentialsError::provider_error("no route")), late);
+    }
+
+    #[test]
+    fn credentials_are_renewed_well_before_their_end_but_not_at_once() {
+        let now = SystemTime::UNIX_EPOCH;
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(renewal(Some(after(3600)), now), after(3300));
+        assert_eq!(renewal(Some(after(400)), now), after(300));
+        assert_eq!(renewal(Some(now), after(5)), now);
+        assert_eq!(renewal(None, now), after(300));
+    }
+}

@@ -38,25 +38,26 @@ pub(super) fn answered(place: Place, status: u16, code: Option<&str>, message: O
         return Fault::new(place, kind_by_status(status), &format!("Http{status}"));
     };
     let message = message.unwrap_or_default().to_ascii_lowercase();
-    match state(code, &message) {
-        Some(ours) => Fault::new(place, FaultKind::WrongState, ours),
+    match told_by_message(code, &message) {
+        Some((kind, ours)) => Fault::new(place, kind, ours),
         None => Fault::new(place, kind(code).unwrap_or_else(|| kind_by_status(status)), code),
     }
 }
 
-/// States that AWS tells by message alone. Codes of our own, so that a rule can tell them apart.
-fn state(code: &str, message: &str) -> Option<&'static str> {
+/// What AWS tells by message alone. Codes of our own, so that rules and people can tell them apart.
+fn told_by_message(code: &str, message: &str) -> Option<(FaultKind, &'static str)> {
     let says = |words: &str| message.contains(words);
+    let state = |ours| Some((FaultKind::WrongState, ours));
     match code {
-        "InvalidRequestException" if says("deletion") || says("marked deleted") => Some("ScheduledForDeletion"),
-        "InvalidRequestException" if says("previous rotation") => Some("PreviousRotationIncomplete"),
-        "InvalidRequestException" if says("assume") => Some("RoleNotAssumable"),
-        "InvalidRequestException" if says("owned by") || says("managed by") => Some("OwnedByService"),
-        "InvalidRequestException" => Some("InvalidRequestException"),
+        "InvalidRequestException" if says("deletion") || says("marked deleted") => state("ScheduledForDeletion"),
+        "InvalidRequestException" if says("previous rotation") => state("PreviousRotationIncomplete"),
+        "InvalidRequestException" if says("assume") => state("RoleNotAssumable"),
+        "InvalidRequestException" if says("owned by") || says("managed by") => state("OwnedByService"),
         // Documented as bad input, but the input is right and the place is wrong.
-        "InvalidParameterException" if says("replica secret") => Some("ReplicaSecret"),
-        "InvalidParameterException" if says("replica region") => Some("HasReplicas"),
-        "PreconditionNotMetException" => Some("PreconditionNotMetException"),
+        "InvalidParameterException" if says("replica secret") => state("ReplicaSecret"),
+        "InvalidParameterException" if says("replica region") => state("HasReplicas"),
+        // Another policy than the one for secrets refuses: the key's.
+        "AccessDeniedException" if says("kms") => Some((FaultKind::Denied, "AccessDeniedByKms")),
         _ => None,
     }
 }
@@ -97,6 +98,7 @@ fn kind(code: &str) -> Option<FaultKind> {
         | "PublicPolicyException"
         | "UnknownOperationException" => FaultKind::Rejected,
         "InvalidNextTokenException" => FaultKind::Conflict,
+        "InvalidRequestException" | "PreconditionNotMetException" => FaultKind::WrongState,
         // Refused before anything was done, whatever the status.
         "ThrottlingException"
         | "Throttling"
@@ -232,6 +234,13 @@ mod tests {
         ] {
             assert_eq!(told(400, code, message), (FaultKind::WrongState, ours.to_owned()), "{message}");
         }
+    }
+
+    #[test]
+    fn a_refusal_by_the_key_is_told_from_one_by_the_secret() {
+        let denied = |message| told(400, "AccessDeniedException", message);
+        assert_eq!(denied("Access to KMS is not allowed"), (FaultKind::Denied, "AccessDeniedByKms".to_owned()));
+        assert_eq!(denied("User x is not authorized"), (FaultKind::Denied, "AccessDeniedException".to_owned()));
     }
 
     #[test]

@@ -53,7 +53,7 @@ async fn world() -> World {
 
 async fn world_within(limit: Duration) -> World {
     let served = sandbox::serve(sandbox::Options { seed: Some(1), ..Default::default() }).await.unwrap();
-    served.with(|sandbox| sandbox.turn(|knobs| knobs.replication_lag_ms = 0));
+    served.with(|sandbox| sandbox.turn(jiff::Timestamp::now(), |knobs| knobs.replication_lag_ms = 0));
     let counts = Arc::new(Mutex::new(Vec::new()));
     let counted: Counted = {
         let counts = counts.clone();
@@ -103,6 +103,10 @@ impl World {
         let mut access = self.remote().access;
         change(&mut access);
         StoreAt::new(access, region(HOME), uid(CLUSTER))
+    }
+
+    fn turn(&self, set: impl FnOnce(&mut sandbox::Knobs)) {
+        self.served.with(|sandbox| sandbox.turn(jiff::Timestamp::now(), set));
     }
 
     fn strike(&self, operation: &str, fate: Fate) {
@@ -301,6 +305,25 @@ async fn a_call_is_over_in_its_time_and_one_that_was_not_sent_is_told_as_such() 
 }
 
 #[tokio::test]
+async fn a_host_that_takes_no_connection_and_one_that_nobody_vouches_for_get_nothing() {
+    let world = world().await;
+    // Its queue is full, so that the system drops what knocks.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap().into_std().unwrap();
+    let address = full.local_addr().unwrap();
+    let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+    let _waiting: Vec<_> = std::iter::repeat_with(knock).map_while(Result::ok).collect();
+    let deaf = world.secret(|remote| remote.access.endpoint = Some(format!("http://{address}")));
+    assert_eq!(kind_and_code(deaf.create().await), (FaultKind::Unsent, "Unreachable".to_owned()));
+
+    // The partners' door speaks TLS by a CA that the system does not know.
+    let strange = format!("https://{}", world.served.partners_addr());
+    let strange = world.secret(|remote| remote.access.endpoint = Some(strange));
+    assert_eq!(kind_and_code(strange.create().await), (FaultKind::Unsent, "Unreachable".to_owned()));
+}
+
+#[tokio::test]
 async fn one_unreachable_region_hides_no_other() {
     let world = world().await;
     let secret = world.secret(|_| ());
@@ -310,10 +333,8 @@ async fn one_unreachable_region_hides_no_other() {
         secret.replicate(&region(away), None).await.unwrap();
     }
     described(&secret).await;
-    world.served.with(|sandbox| {
-        sandbox.turn(|knobs| {
-            knobs.unreachable_regions.insert(AWAY.to_owned(), Unreachable::Unavailable);
-        })
+    world.turn(|knobs| {
+        knobs.unreachable_regions.insert(AWAY.to_owned(), Unreachable::Unavailable);
     });
     assert_eq!(kind_and_code(secret.replica(&region(AWAY)).await).0, FaultKind::Unknown);
     assert_eq!(secret.replica(&region("us-east-1")).await, Ok(Some(Replica { current: Some(version(1)) })));
@@ -356,6 +377,30 @@ async fn what_was_decided_upon_one_secret_never_meets_another_of_its_name() {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_secret_is_never_ours() {
+    let world = world().await;
+    let secret = world.secret(|_| ());
+    let told = |arn: &str| secret.ours(&region(HOME), Some(arn), FaultKind::Denied).is_ok();
+    let ours = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-AbC123";
+    assert!(told(ours));
+    for other in [
+        "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mes/pay/crm-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:210987654321:secret:mes/pay/crm-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-2-AbC123",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/cr-AbC123",
+        "arn:aws:ssm:eu-west-1:123456789012:secret:mes/pay/crm-AbC123",
+        "",
+    ] {
+        assert!(!told(other), "{other}");
+    }
+    assert!(secret.ours(&region(HOME), None, FaultKind::Denied).is_err());
+    // Once it is described, another suffix is another secret.
+    secret.know(Some(Arn::parse(ours).unwrap()));
+    assert!(told(ours) && !told(&ours.replace("AbC123", "XyZ789")));
+}
+
+#[tokio::test]
 async fn a_secret_of_another_account_is_not_taken_for_ours() {
     let world = world().await;
     world.secret(|_| ()).create().await.unwrap();
@@ -374,10 +419,8 @@ async fn a_secret_of_another_account_is_not_taken_for_ours() {
 async fn a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
     let world = world().await;
     let role = |remote: &mut RemoteSecret| remote.access.role = Some(RoleArn::parse(ROLE).unwrap());
-    world.served.with(|sandbox| {
-        sandbox.turn(|knobs| {
-            knobs.role_external_ids.insert(ROLE.to_owned(), CLUSTER.to_owned());
-        })
+    world.turn(|knobs| {
+        knobs.role_external_ids.insert(ROLE.to_owned(), CLUSTER.to_owned());
     });
     let secret = world.secret(role);
     let elsewhere = region(AWAY);
@@ -405,13 +448,51 @@ async fn a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
     assert_eq!(tags, [pair("mes-cluster", CLUSTER), pair("mes-namespace", "pay")]);
 }
 
+/// A clock that a test moves on.
+#[derive(Debug, Clone, Default)]
+struct Shifted(Arc<AtomicUsize>);
+
+impl aws_smithy_async::time::TimeSource for Shifted {
+    fn now(&self) -> std::time::SystemTime {
+        std::time::SystemTime::now() + Duration::from_secs(self.0.load(Ordering::SeqCst) as u64)
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
+    let (shifted, plain) = (Shifted::default(), world().await);
+    let transport = Transport {
+        time: aws_smithy_async::time::SharedTimeSource::new(shifted.clone()),
+        ..plain.aws.0.transport.clone()
+    };
+    let aws = Aws::new(transport, plain.keys.clone(), plain.aws.0.counted.clone(), Duration::from_secs(10));
+    let world = World { aws, ..plain };
+    let secret = || world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
+    for (seconds, assumed) in [(0, 1), (3200, 1), (3400, 2), (3500, 2)] {
+        shifted.0.store(seconds, Ordering::SeqCst);
+        secret().describe().await.unwrap();
+        assert_eq!(world.calls_of("AssumeRole"), assumed, "after {seconds} s");
+    }
+    world.served.with(|sandbox| sandbox.advance(jiff::SignedDuration::from_hours(2)));
+    let ended = (FaultKind::Denied, "ExpiredTokenException".to_owned());
+    assert_eq!(kind_and_code(secret().describe().await), ended);
+    secret().describe().await.unwrap();
+    assert_eq!(world.calls_of("AssumeRole"), 3);
+}
+
 #[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_a_fault_of_sts_and_nothing_is_sent() {
     let world = world().await;
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_roles.push(ROLE.to_owned())));
+    world.turn(|knobs| knobs.refused_roles.push(ROLE.to_owned()));
     let secret = world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
     let fault = secret.create().await.unwrap_err();
     assert_eq!((fault.place, fault.kind, fault.code.as_str()), (Place::Sts, FaultKind::Denied, "AccessDenied"));
+    world.turn(|knobs| knobs.refused_roles.clear());
+    for fate in [Fate::DropReply, Fate::Html { status: None }, Fate::Status { status: 503, retry_after: None }] {
+        world.strike("AssumeRole", fate.clone());
+        let fault = secret.create().await.unwrap_err();
+        assert_eq!((fault.place, fault.kind), (Place::Sts, FaultKind::Unsent), "{fate:?}");
+    }
     assert_eq!(world.calls_of("CreateSecret"), 0);
 }
 
@@ -425,7 +506,7 @@ async fn exchanged_static_keys_are_read_again_once_aws_refuses_the_old_ones() {
     keyed("keys").create().await.unwrap();
     keyed("keys").describe().await.unwrap();
     assert_eq!(world.keys.read.load(Ordering::SeqCst), 1);
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_access_keys.push("AKIASTATIC0".to_owned())));
+    world.turn(|knobs| knobs.refused_access_keys.push("AKIASTATIC0".to_owned()));
     assert_eq!(kind_and_code(keyed("keys").describe().await).0, FaultKind::Denied);
     assert!(keyed("keys").describe().await.unwrap().is_some());
     assert!(world.calls().iter().any(|(_, caller)| caller.ends_with("AKIASTATIC1")));
@@ -497,7 +578,7 @@ async fn a_secret_that_others_made_is_claimed_with_nothing_else_changed() {
 #[tokio::test]
 async fn awss_own_rotation_is_declared_and_described() {
     let world = world().await;
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.rotation_lag_ms = 0));
+    world.turn(|knobs| knobs.rotation_lag_ms = 0);
     let secret = world.secret(|_| ());
     let bigid: Value = ["hostname", "refreshToken"]
         .map(|name| (name.to_owned(), Sensitive::new(format!("{name}.example.com"))))
@@ -576,7 +657,7 @@ async fn a_sweep_lists_as_the_pod_in_its_own_account_and_as_the_role_in_another(
 async fn a_stores_identity_says_what_is_wrong_with_it() {
     let world = world().await;
     assert_eq!(world.aws.identity(&world.store(|_| ())).await.unwrap().as_str(), "123456789012");
-    world.served.with(|sandbox| sandbox.turn(|knobs| knobs.refused_access_keys.push("AKIAPOD".to_owned())));
+    world.turn(|knobs| knobs.refused_access_keys.push("AKIAPOD".to_owned()));
     let fault = world.aws.identity(&world.store(|_| ())).await.unwrap_err();
     assert_eq!((fault.place, fault.kind), (Place::Sts, FaultKind::Denied));
     let missing = world.store(|access| access.keys = Some(ObjectName::parse("missing").unwrap()));

@@ -199,11 +199,11 @@ impl StoreSecret {
     }
 }
 
-/// A label that was not where the caller said is AWS's "invalid parameter": our input is well formed, so somebody else
-/// moved it first.
+/// A label that was not where the caller said is AWS's "invalid parameter" (or request): our input is well formed, so
+/// somebody else moved it first. States with a code of their own stay what they are.
 fn swapped(fault: Fault) -> Fault {
-    match (fault.kind, fault.code.as_str()) {
-        (FaultKind::Rejected, "InvalidParameterException") => Fault { kind: FaultKind::Conflict, ..fault },
+    match fault.code.as_str() {
+        "InvalidParameterException" | "InvalidRequestException" => Fault { kind: FaultKind::Conflict, ..fault },
         _ => fault,
     }
 }
