@@ -17,7 +17,7 @@ use mes_core::spec::Origin;
 
 /// The partner as others see it: never through the driver that is tried.
 #[async_trait]
-pub trait World: Send + Sync {
+pub(crate) trait World: Send + Sync {
     /// Whether it accepts these bytes now.
     async fn accepts(&self, value: &Value) -> bool;
     /// Somebody else puts a credential of theirs where ours would go.
@@ -31,51 +31,51 @@ pub trait World: Send + Sync {
 }
 
 /// A partner with a credential in use.
-pub struct Bench {
-    pub partner: Arc<dyn Partner>,
+pub(crate) struct Bench {
+    pub(crate) partner: Arc<dyn Partner>,
     /// The driver where nobody answers.
-    pub unreachable: Arc<dyn Partner>,
-    pub world: Box<dyn World>,
+    pub(crate) unreachable: Arc<dyn Partner>,
+    pub(crate) world: Box<dyn World>,
     /// The credential in use.
-    pub current: Value,
+    pub(crate) current: Value,
     /// Its slot, where it has one, and the other.
-    pub slots: Vec<Slot>,
-    pub origin: Origin,
-    pub identities: Vec<String>,
-    pub parameters: Parameters,
-    pub admin: Option<Value>,
-    pub calls: Calls,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) origin: Origin,
+    pub(crate) identities: Vec<String>,
+    pub(crate) parameters: Parameters,
+    pub(crate) admin: Option<Value>,
+    pub(crate) calls: Calls,
 }
 
 /// What was told of calls.
 #[derive(Clone, Default)]
-pub struct Calls(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Calls(Arc<Mutex<Vec<String>>>);
 
 impl Calls {
-    pub fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
 impl Bench {
     /// Who acts: the admin, else the credential itself.
-    pub fn bound(&self) -> Bound {
+    pub(crate) fn bound(&self) -> Bound {
         self.acting(copy(self.admin.as_ref().unwrap_or(&self.current)))
     }
 
-    pub fn acting(&self, acting: Value) -> Bound {
+    pub(crate) fn acting(&self, acting: Value) -> Bound {
         let identity = |of: &String| Granted::assume(Identity::parse(format!("{}/{of}", self.origin.host)).unwrap());
         let identities: BTreeSet<_> = self.identities.iter().map(identity).collect();
         let origin = Granted::assume(self.origin.clone());
         Bound::new(origin, Some(acting), self.parameters.clone(), self.slots.clone()).granting(identities)
     }
 
-    pub fn contract(&self) -> &'static Contract {
+    pub(crate) fn contract(&self) -> &'static Contract {
         self.partner.describe().contract(&self.parameters, self.admin.is_some()).expect("a bench is for a contract")
     }
 
     /// A candidate as the protocol makes one: created, or composed for the idle slot and registered.
-    pub async fn candidate(&self) -> Value {
+    pub(crate) async fn candidate(&self) -> Value {
         let bound = self.bound();
         match self.contract().chooser {
             Chooser::Partner => self.partner.create(&bound, Some(&self.current), &tag()).await.unwrap(),
@@ -90,7 +90,12 @@ impl Bench {
 }
 
 /// The driver of this type over real doors, with these hosts on loopback: once as they are, once where nobody listens.
-pub fn drivers(type_name: &str, host: &str, port: u16, ca: &Path) -> (Arc<dyn Partner>, Arc<dyn Partner>, Calls) {
+pub(crate) fn drivers(
+    type_name: &str,
+    host: &str,
+    port: u16,
+    ca: &Path,
+) -> (Arc<dyn Partner>, Arc<dyn Partner>, Calls) {
     let (calls, budget) = (Calls::default(), Duration::from_secs(10));
     // Port 1 of loopback: refused at once.
     let over = |port: u16| told_driver(type_name, host, port, ca, budget, &calls);
@@ -98,7 +103,7 @@ pub fn drivers(type_name: &str, host: &str, port: u16, ca: &Path) -> (Arc<dyn Pa
 }
 
 /// The same, once, with another budget for an exchange.
-pub fn driver(type_name: &str, host: &str, port: u16, ca: &Path, budget: Duration) -> Arc<dyn Partner> {
+pub(crate) fn driver(type_name: &str, host: &str, port: u16, ca: &Path, budget: Duration) -> Arc<dyn Partner> {
     told_driver(type_name, host, port, ca, budget, &Calls::default())
 }
 
@@ -113,26 +118,26 @@ fn told_driver(type_name: &str, host: &str, port: u16, ca: &Path, budget: Durati
     registry().find(type_name, &doors).expect("the driver is registered")
 }
 
-pub fn value<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
+pub(crate) fn value<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
     fields.into_iter().map(|(name, text)| (name.to_owned(), Sensitive::new(text.to_owned()))).collect()
 }
 
-pub fn with(value: &Value, field: &str, text: &str) -> Value {
+pub(crate) fn with(value: &Value, field: &str, text: &str) -> Value {
     value.replacing([(field.to_owned(), Sensitive::new(text.to_owned()))])
 }
 
-pub fn copy(value: &Value) -> Value {
+pub(crate) fn copy(value: &Value) -> Value {
     value.replacing([])
 }
 
-pub fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value.get(field).unwrap().expose()
 }
 
-pub fn version(number: u16) -> VersionId {
+pub(crate) fn version(number: u16) -> VersionId {
     VersionId::of(&Uid::parse("0d5f6b1e-6b6e-4c0e-9b1a-2f6f0a7f3f11").unwrap(), number)
 }
 
-pub fn tag() -> Tag {
+pub(crate) fn tag() -> Tag {
     Tag::of(&Uid::parse("7c1de1a8-0000-4000-8000-000000000000").unwrap(), &version(2))
 }

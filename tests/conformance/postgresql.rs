@@ -29,7 +29,7 @@ struct Server {
 }
 
 /// Two login roles below a NOLOGIN owner, the first in use; an admin with CREATEROLE and nothing more.
-pub async fn two_roles() -> Bench {
+pub(crate) async fn two_roles() -> Bench {
     static NUMBER: AtomicU16 = AtomicU16::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let (one, other, admin) = (format!("app{number}_a"), format!("app{number}_b"), format!("rotator{number}"));

@@ -27,14 +27,14 @@ struct Org {
 }
 
 /// An app that may manage itself; the list shows staged bytes.
-pub async fn by_itself() -> Bench {
+pub(crate) async fn by_itself() -> Bench {
     let (bench, served) = bench(false).await;
     served.with(|world| world.turn(Timestamp::now(), |knobs| knobs.salesforce_staged_shows_secret = true));
     bench
 }
 
 /// An app that is managed by another one's pair; the list hides staged bytes, and what is staged is told flat.
-pub async fn by_an_admin() -> Bench {
+pub(crate) async fn by_an_admin() -> Bench {
     let (bench, served) = bench(true).await;
     served.with(|world| world.turn(Timestamp::now(), |knobs| knobs.salesforce_flat_staged = true));
     bench

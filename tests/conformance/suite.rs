@@ -19,7 +19,7 @@ fn holding<'a>(listed: &'a [Credential], wanted: &VersionId) -> Option<&'a Crede
     listed.iter().find(|credential| credential.versions.contains(wanted))
 }
 
-pub async fn it_has_a_contract_for_what_it_is_asked_to_do(bench: &Bench) {
+pub(crate) async fn it_has_a_contract_for_what_it_is_asked_to_do(bench: &Bench) {
     let described = bench.partner.describe();
     let contract = described.contract(&bench.parameters, bench.admin.is_some()).unwrap();
     assert!(contract.successes >= 1);
@@ -34,7 +34,7 @@ pub async fn it_has_a_contract_for_what_it_is_asked_to_do(bench: &Bench) {
     assert!(bench.origin.account.is_some() || described.is_vendor_host(&bench.origin.host));
 }
 
-pub async fn what_was_made_is_accepted_and_listed_with_its_version(bench: &Bench) {
+pub(crate) async fn what_was_made_is_accepted_and_listed_with_its_version(bench: &Bench) {
     let before = listed(bench, &[&bench.current]).await;
     assert_eq!(before.len(), 1, "{before:?}");
     let candidate = bench.candidate().await;
@@ -58,7 +58,7 @@ pub async fn what_was_made_is_accepted_and_listed_with_its_version(bench: &Bench
     }
 }
 
-pub async fn a_wrong_credential_is_refused_one_of_another_host_is_alien_a_maimed_one_malformed(bench: &Bench) {
+pub(crate) async fn a_wrong_credential_is_refused_one_of_another_host_is_alien_a_maimed_one_malformed(bench: &Bench) {
     let verify = async |value: &Value| bench.partner.verify(&bench.bound(), value).await;
     assert_eq!(verify(&bench.world.wrong(&bench.current)).await, Ok(Acceptance::Refused));
     assert_eq!(verify(&bench.world.elsewhere(&bench.current)).await, Ok(Acceptance::Alien));
@@ -69,7 +69,7 @@ pub async fn a_wrong_credential_is_refused_one_of_another_host_is_alien_a_maimed
     assert_eq!(verify(&bench.current).await, Ok(Acceptance::Accepted));
 }
 
-pub async fn making_it_again_leaves_one_candidate(bench: &Bench) {
+pub(crate) async fn making_it_again_leaves_one_candidate(bench: &Bench) {
     let bound = bench.bound();
     let candidate = match bench.contract().chooser {
         Chooser::Caller => {
@@ -104,7 +104,7 @@ async fn superseded(bench: &Bench) -> (Value, CredentialId) {
     (candidate, old.id.clone())
 }
 
-pub async fn the_superseded_one_is_revoked_once_and_no_other(bench: &Bench) {
+pub(crate) async fn the_superseded_one_is_revoked_once_and_no_other(bench: &Bench) {
     let (candidate, old) = superseded(bench).await;
     assert!(bench.world.accepts(&bench.current).await, "it lives until it is revoked");
     let bound = if bench.admin.is_some() { bench.bound() } else { bench.acting(copy(&candidate)) };
@@ -121,7 +121,7 @@ pub async fn the_superseded_one_is_revoked_once_and_no_other(bench: &Bench) {
     assert!(holding(&after, &version(2)).is_some());
 }
 
-pub async fn a_revocation_ends_only_the_bytes_that_are_held(bench: &Bench) {
+pub(crate) async fn a_revocation_ends_only_the_bytes_that_are_held(bench: &Bench) {
     let candidate = bench.candidate().await;
     let known = listed(bench, &[&bench.current, &candidate]).await;
     let id = holding(&known, &version(2)).unwrap().id.clone();
@@ -139,7 +139,7 @@ pub async fn a_revocation_ends_only_the_bytes_that_are_held(bench: &Bench) {
     assert!(bench.world.accepts(&next).await && bench.world.accepts(&bench.current).await);
 }
 
-pub async fn verbs_that_the_contract_lacks_are_undeclared(bench: &Bench) {
+pub(crate) async fn verbs_that_the_contract_lacks_are_undeclared(bench: &Bench) {
     let (contract, bound, partner) = (bench.contract(), bench.bound(), &bench.partner);
     let created = partner.create(&bound, Some(&bench.current), &tag()).await;
     let composed = partner.compose(&bound, Some(&bench.current), bench.slots.last(), &SystemRandom);
@@ -156,7 +156,7 @@ pub async fn verbs_that_the_contract_lacks_are_undeclared(bench: &Bench) {
     assert_eq!(undeclared(activated.err().map(|fault| fault.kind)), !activates);
 }
 
-pub async fn an_outage_is_a_fault_and_never_a_refusal(bench: &Bench) {
+pub(crate) async fn an_outage_is_a_fault_and_never_a_refusal(bench: &Bench) {
     let (bound, partner) = (bench.bound(), &bench.unreachable);
     let verified = partner.verify(&bound, &bench.current).await.unwrap_err();
     let listed = partner.list(&bound, &[(version(1), copy(&bench.current))]).await.unwrap_err();
@@ -173,7 +173,7 @@ pub async fn an_outage_is_a_fault_and_never_a_refusal(bench: &Bench) {
     assert!(bench.world.accepts(&bench.current).await);
 }
 
-pub async fn a_foreign_credential_is_listed_without_version_and_never_touched(bench: &Bench) {
+pub(crate) async fn a_foreign_credential_is_listed_without_version_and_never_touched(bench: &Bench) {
     let foreign = bench.world.intrude().await;
     let bound = bench.bound();
     let seen = listed(bench, &[&bench.current]).await;
@@ -193,7 +193,7 @@ pub async fn a_foreign_credential_is_listed_without_version_and_never_touched(be
     assert!(bench.world.accepts(&foreign).await && bench.world.accepts(&bench.current).await);
 }
 
-pub async fn what_is_told_of_calls_holds_no_value(bench: &Bench) {
+pub(crate) async fn what_is_told_of_calls_holds_no_value(bench: &Bench) {
     let candidate = bench.candidate().await;
     listed(bench, &[&bench.current, &candidate]).await;
     let told = bench.calls.told();
