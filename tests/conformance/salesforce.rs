@@ -249,6 +249,18 @@ async fn the_pair_in_use_is_neither_adopted_nor_deleted_while_it_is_still_the_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pending_pair_that_is_shown_is_given_back_and_none_is_made_beside_it() {
+    let bench = by_itself().await;
+    let pending = bench.candidate().await;
+    assert!(bench.candidate().await.same(&pending));
+    // Where it is not shown, nobody has it any more: it makes room for one that somebody has.
+    let bench = by_an_admin().await;
+    let lost = bench.candidate().await;
+    let next = bench.candidate().await;
+    assert!(!next.same(&lost) && !bench.world.accepts(&lost).await && bench.world.accepts(&next).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pair_that_has_not_spread_is_refused_first_and_accepted_later() {
     let (bench, served) = bench(false).await;
     served.with(|world| world.turn(Timestamp::now(), |knobs| knobs.salesforce_acceptance_lag_ms = 60_000));
