@@ -12,6 +12,7 @@ pub mod partner;
 mod postgresql;
 pub mod registry;
 mod salesforce;
+mod within;
 
 pub use bound::Bound;
 pub use doors::{Destination, Doors};

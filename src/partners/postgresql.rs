@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use mes_core::facts::{Acceptance, Credential};
-use mes_core::fault::Fault;
+use mes_core::fault::{Fault, FaultKind};
 use mes_core::names::{CredentialId, Slot, VersionId};
 use mes_core::partner::{
     Activation, Chooser, Contract, Field, Format, Host, Operated, Overlap, Parameter, Parameters, PartnerType, Pattern,
@@ -200,7 +200,12 @@ impl PostgreSql {
         let text = |field: &str| value.get(field).ok_or_else(|| rejected("Malformed"));
         let login =
             Login { user: text("username")?.expose(), password: text("password")?, database: text("dbname")?.expose() };
-        self.doors.console.login(bound.destination(&TYPE, verb), &login).await
+        let session = self.doors.console.login(bound.destination(&TYPE, verb), &login).await;
+        // `Denied` would speak of the admin: here it is the tried role that may not enter (pg_hba.conf, CONNECT).
+        session.map_err(|fault| match fault.kind {
+            FaultKind::Denied => Fault { kind: FaultKind::Rejected, ..fault },
+            _ => fault,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mes_core::partner::{PartnerType, aws_types};
 
+use super::within::Within;
 use super::{Doors, Partner, postgresql, salesforce};
 
 /// A driver: what it says of itself, and how it is opened.
@@ -33,9 +34,13 @@ pub fn registry() -> Registry {
 pub struct Registry(&'static [Driver]);
 
 impl Registry {
-    /// The driver of the type with this name (exactly), over these doors; `None`: the operator does not rotate it.
+    /// The driver of the type with this name (exactly), over these doors, each verb cut off after 10 s; `None`: the operator
+    /// does not rotate it.
     pub fn find(&self, name: &str, doors: &Doors) -> Option<Arc<dyn Partner>> {
-        self.0.iter().find(|driver| (driver.describe)().name == name).map(|driver| (driver.open)(doors.clone()))
+        self.0
+            .iter()
+            .find(|driver| (driver.describe)().name == name)
+            .map(|driver| Arc::new(Within((driver.open)(doors.clone()))) as Arc<dyn Partner>)
     }
 
     /// The type with this name (exactly), a driver's or AWS's.

@@ -69,10 +69,10 @@ impl Partner for Salesforce {
     }
 
     async fn list(&self, bound: &Bound, known: &[(VersionId, Value)]) -> Result<Vec<Credential>, Fault> {
-        let sample = known.iter().find(|(_, value)| TYPE.format.check(value).is_ok());
-        let (_, sample) = sample.ok_or_else(|| rejected("AppUnknown"))?;
+        let whole = || known.iter().filter(|(_, value)| TYPE.format.check(value).is_ok());
+        let (_, sample) = whole().next().ok_or_else(|| rejected("AppUnknown"))?;
         let api = self.acting(bound, sample, "list").await?;
-        let known = || known.iter().filter(|(_, value)| same_app(value, sample));
+        let known = || whole().filter(|(_, value)| same_app(value, sample));
         let main = api.main_pair().await?;
         let mut listed = Vec::from([credential("main", known().filter(|(_, value)| main.is_of(value)), true)]);
         for staged in api.staged().await? {

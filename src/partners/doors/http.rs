@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::dialer::{Dialed, Dialer, refused, unsent};
-use super::{Destination, Http};
+use super::{Destination, Http, trust};
 
 const MOST_HEADERS: usize = 100;
 const MOST_HEADER_BYTES: usize = 32 * 1024;
@@ -38,7 +38,8 @@ impl Https {
 
     async fn opened(&self, to: Destination<'_>) -> Result<(TlsStream<TcpStream>, String), Fault> {
         let Dialed { stream, tls, name, host } = self.dialer.dial(to, "https").await?;
-        let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(|_| unsent("Tls"))?;
+        let stream =
+            TlsConnector::from(tls).connect(name, stream).await.map_err(|error| unsent(trust::code(&error, "Tls")))?;
         Ok((stream, host))
     }
 }

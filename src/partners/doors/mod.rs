@@ -10,6 +10,7 @@ mod host;
 mod http;
 mod loopback;
 mod postgresql;
+mod trust;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -21,7 +21,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dialer::{Dialer, refused, unsent};
-use super::{Console, Destination, Login, Row, Session};
+use super::{Console, Destination, Login, Row, Session, trust};
 
 /// The most rows of an answer that are taken: we ask for a role or two.
 const MOST_ROWS: usize = 1000;
@@ -81,9 +81,9 @@ fn config(login: &Login<'_>) -> Config {
 /// `Ok`: the server definitely refused these bytes.
 fn not_logged_in(error: &tokio_postgres::Error) -> Result<(), Fault> {
     let Some(server) = error.as_db_error() else {
-        // No server's answer: TLS refused, no channel binding, connection lost. tokio_postgres tells these apart in words
+        // No server's answer: TLS, no channel binding, connection lost. tokio_postgres tells most of these apart in words
         // alone, which may quote; whichever it was, no statement was sent.
-        return Err(unsent("NotLoggedIn"));
+        return Err(unsent(trust::code(error, "NotLoggedIn")));
     };
     let code = server.code();
     if *code == SqlState::INVALID_PASSWORD || no_login(server) {
