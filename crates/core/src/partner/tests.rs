@@ -220,6 +220,7 @@ fn an_identity_cannot_be_forged_missing_or_reserved() {
         ],
         identities: &[&["{username}"], &["{alternateUsername}", "{username}"]],
         reserved: &["postgres", "pg_*"],
+        scheme: "postgresql",
         host: Host::Vendor,
         vendor_hosts: &[],
         operator: None,

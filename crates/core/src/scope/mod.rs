@@ -152,3 +152,6 @@ fn targets(targets: &[TargetSpec], named: &Named<'_>) -> Result<BTreeMap<TargetN
 fn invalid(field: &'static str, expected: &'static str) -> Reason {
     Reason::InvalidSpec { field, expected }
 }
+
+#[cfg(test)]
+mod tests;
