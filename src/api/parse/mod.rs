@@ -39,3 +39,6 @@ fn not_an_object() -> Fault {
 fn part<T>(text: Option<&String>, parse: impl Fn(String) -> Result<T, Malformed>) -> Result<T, Fault> {
     text.and_then(|text| parse(text.clone()).ok()).ok_or_else(not_an_object)
 }
+
+#[cfg(test)]
+mod tests;

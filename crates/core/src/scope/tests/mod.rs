@@ -245,7 +245,7 @@ impl World {
     }
 
     fn refusal(&self) -> Reason {
-        self.resource().spec.err().expect("it was served")
+        self.resource().spec.expect_err("it was served")
     }
 
     fn partner(&mut self) -> &mut WrittenPartner {
