@@ -53,8 +53,25 @@ static SQL: PartnerType = PartnerType {
     secrets_manager: None,
 };
 
+/// As `SQL`, and nobody can say whom a credential of it authenticates.
+static NAMELESS: PartnerType = PartnerType {
+    name: "Nameless",
+    identities: &[],
+    operator: Some(Operated { contract: |_, _| Some(&Contract::DEFAULT), admin: Some(&ADMIN) }),
+    ..SQL
+};
+
+/// Cisco's, as if we rotated it: its value names an address that may have a port, at one of many hosts.
+static ADDRESSED: PartnerType = match aws_types::find("CiscoSecurityPlatformApiKey") {
+    Some(row) => PartnerType {
+        name: "Addressed",
+        ..row.operated(Operated { contract: |_, _| Some(&Contract::DEFAULT), admin: None })
+    },
+    None => panic!("not in the table"),
+};
+
 fn types(name: &str) -> Option<&'static PartnerType> {
-    [&CRM, &SQL].into_iter().find(|known| known.name == name).or_else(|| aws_types::find(name))
+    [&CRM, &SQL, &NAMELESS, &ADDRESSED].into_iter().find(|known| known.name == name).or_else(|| aws_types::find(name))
 }
 
 fn object(name: &str) -> ObjectName {
@@ -303,6 +320,14 @@ const REFUSED: &[Row] = &[
     }),
     ("EngineNotSupported", "rotationRoleARN", delegated, |w| w.store().rotation_role = None),
     ("EngineNotSupported", "storeRef", delegated, |w| w.account().admin = Some(AdminReference::Secret(object("a")))),
+    ("EngineNotSupported", "spec.admin.storeRef", delegated, |w| {
+        let name = SecretName::parse("prod/mes-system/datadog").unwrap();
+        w.account().admin = Some(AdminReference::StoreSecret { store: object("another"), name });
+    }),
+    ("AccountNotAllowed", "main", minted, |w| {
+        w.partner().type_name = "Nameless".into();
+        w.account().partner_types = ["Nameless".to_owned()].into();
+    }),
     ("AccountNotFound", "admin secret", delegated, |w| w.admin_arn = None),
     ("AccountNotAllowed", "does not read", minted, |w| w.account().admin = Some(AdminReference::Unreadable)),
     ("InvalidSpec", "rotation.engine", delegated, |w| w.written.onboard = Source::Mint),

@@ -184,3 +184,76 @@ fn no_answer_holds_a_text_that_is_secret() {
     ];
     assert!(answers.iter().all(|answer| !answer.contains("c4nary")), "{answers:?}");
 }
+
+/// A type of AWS's, under AWS's engine, by an account without an admin.
+fn of_aws(type_name: &str, endpoint: Option<&str>, identities: &[&str]) -> World {
+    let mut world = delegated();
+    world.partner().type_name = type_name.to_owned();
+    world.account = Some(account(type_name, endpoint, identities));
+    world.account().admin = None;
+    world
+}
+
+#[test]
+fn a_value_without_identity_is_nobodys_where_grants_name_identities() {
+    let bigid = value(&[("hostname", "acme.bigid.cloud"), ("refreshToken", "c4nary-v4lue")]);
+    let granted =
+        |identities: &[&str]| inspect_seed(&of_aws("BigIDClientSecret", None, identities).spec(), &bigid, None);
+    assert_eq!(granted(&["somebody"]).unwrap_err(), Seed::NotGranted);
+    assert_eq!(granted(&[]).unwrap().identity, None);
+}
+
+const SONAR: &[(&str, &str)] =
+    &[("token", "squ_c4nary"), ("tokenName", "n"), ("login", "ci"), ("sonarqubeUrl", "https://sonar.example.com")];
+
+#[test]
+fn a_port_in_the_value_must_be_the_accounts() {
+    let spec = of_aws("SonarQubeToken", Some("https://sonar.example.com:8443"), &[]).spec();
+    let at = |url: &str| value(SONAR).replacing([("sonarqubeUrl".to_owned(), Sensitive::new(url.to_owned()))]);
+    let identity = |url| inspect_seed(&spec, &at(url), None).map(|inspected| inspected.identity.unwrap().to_string());
+    assert_eq!(identity("https://sonar.example.com:8443").as_deref(), Ok("sonar.example.com:8443/ci"));
+    assert_eq!(identity("https://sonar.example.com").as_deref(), Ok("sonar.example.com:8443/ci"));
+    assert_eq!(identity("https://sonar.example.com:9443"), Err(Seed::WrongHost));
+}
+
+#[test]
+fn at_the_vendors_own_hosts_no_port_but_the_usual_is_spoken_to() {
+    let mut world = seeded();
+    *world.partner() = WrittenPartner { type_name: "Addressed".into(), account: None, parameters: pairs(&[]) };
+    let at = |url: &str| {
+        let fields = [("refreshToken", "c4nary"), ("organizationId", "o"), ("apiKeyId", "k"), ("apiBaseUrl", url)];
+        origin_of(&world.spec(), &value(&fields))
+            .map(|origin| format!("{}:{}{}", origin.host, origin.port, origin.path))
+    };
+    assert_eq!(at("https://api.cisco.com/v1").as_deref(), Ok("api.cisco.com:443/v1"));
+    for evil in [
+        "https://api.cisco.com:8443/v1",
+        "https://api.cisco.com.evil.example",
+        "https://evilcisco.com",
+        "http://api.cisco.com",
+    ] {
+        assert_eq!(at(evil), Err(Seed::WrongHost), "{evil}");
+    }
+}
+
+#[test]
+fn what_aws_rotates_only_with_an_admin_is_refused_before_it_is_made() {
+    let spec = of_aws("SonarQubeToken", None, &[]).spec();
+    let kind = |kind: &str| value(SONAR).replacing([("tokenType".to_owned(), Sensitive::new(kind.to_owned()))]);
+    inspect_seed(&spec, &kind("USER_TOKEN"), None).unwrap();
+    let refused = inspect_seed(&spec, &kind("GLOBAL_ANALYSIS_TOKEN"), None).unwrap_err();
+    assert!(matches!(&refused, Seed::Malformed(problems) if problems[0].field == "tokenType"));
+}
+
+#[test]
+fn a_silent_admin_credential_goes_to_none_of_a_vendors_many_hosts() {
+    let silent = value(&[("consumerKey", "k"), ("consumerSecret", "c4nary")]);
+    assert_eq!(code(admin_matches(&administered().spec(), &silent)), Some("EndpointMismatch".to_owned()));
+}
+
+#[test]
+fn a_name_that_the_admins_credential_shares_is_no_sameness() {
+    let spec = of_aws("SonarQubeToken", None, &[]).spec();
+    let admin = value(&[("token", "squ_other"), ("tokenName", "n"), ("login", "root")]);
+    inspect_seed(&spec, &value(SONAR), Some(&admin)).unwrap();
+}
