@@ -132,9 +132,9 @@ impl Shape {
             Self::Host => host(text),
             Self::HttpsUrl => text.strip_prefix("https://").is_some_and(authority_and_path),
             Self::HttpsUrlPerhapsSlash => Self::HttpsUrl.accepts(text.strip_suffix('/').unwrap_or(text)),
-            Self::HttpsOrigin { suffix } => text.strip_prefix("https://").is_some_and(|name| {
-                host(name) && name.to_ascii_lowercase().ends_with(suffix) && name.len() > suffix.len()
-            }),
+            Self::HttpsOrigin { suffix } => text
+                .strip_prefix("https://")
+                .is_some_and(|name| host(name) && name.to_ascii_lowercase().ends_with(suffix)),
             Self::Pem => pem(text),
             Self::ApiVersion { least } => text
                 .strip_prefix('v')

@@ -186,6 +186,14 @@ fn a_value_larger_than_secrets_manager_takes_is_refused_as_it_would_be_written()
     assert_eq!(check(&"a".repeat(fits)), Ok(()));
     let whole = FieldProblem { field: String::new(), kind: ProblemKind::ValueTooLarge };
     assert_eq!(check(&"a".repeat(fits + 1)), Err(vec![whole.clone()]));
+    const TWO: Format = Format::new(&[
+        Field::required("f", Pattern::PEM, "text").at_most(usize::MAX),
+        Field::required("g", Pattern::LINE, "text"),
+    ]);
+    let two = |text: &str| TWO.check(&value(&[("f", text), ("g", "\"")]));
+    let fits_two = format::LONGEST_VALUE - r#"{"f":"","g":"\""}"#.len();
+    assert_eq!(two(&"a".repeat(fits_two)), Ok(()));
+    assert_eq!(two(&"a".repeat(fits_two + 1)), Err(vec![whole.clone()]));
     // a line break takes two bytes
     assert_eq!(check(&format!("{}\n", "a".repeat(fits - 2))), Ok(()));
     assert_eq!(check(&format!("{}\n", "a".repeat(fits - 1))), Err(vec![whole]));
