@@ -18,7 +18,7 @@ fn grant(says: &'static str, grant: &str, then: Then) -> Row {
 }
 
 #[test]
-fn an_account_is_a_place_reached_over_tls() {
+pub(crate) fn an_account_is_a_place_reached_over_tls() {
     judge(&[
         row("PartnerAccount", "types alone", "{partnerTypes: [A, B]}", Taken),
         row("PartnerAccount", "no type", "{partnerTypes: []}", Refused("spec.partnerTypes", "at least 1 items")),
@@ -78,7 +78,7 @@ fn an_account_is_a_place_reached_over_tls() {
 }
 
 #[test]
-fn an_admin_is_one_and_a_grant_beside_it_names_identities() {
+pub(crate) fn an_admin_is_one_and_a_grant_beside_it_names_identities() {
     let refused = Refused("spec.grants[0].identities", "end in one *");
     judge(&[
         account("an admin in a Secret", "admin: {secretRef: {name: admin}}", Taken),

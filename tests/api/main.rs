@@ -7,6 +7,7 @@ mod files;
 mod kubectl;
 mod resources;
 mod rotations;
+mod rules;
 mod server;
 mod statuses;
 mod stores;

@@ -1,5 +1,7 @@
 //! `ManagedExternalSecret`: what the server takes and what it refuses.
 
+use serde_json::json;
+
 use crate::table::Then::{self, Refused, Taken};
 use crate::table::{Row, judge, named, row};
 
@@ -25,10 +27,10 @@ fn rotation(says: &'static str, rotation: &str, then: Then) -> Row {
 }
 
 #[test]
-fn a_name_leaves_room_for_what_is_named_after_it() {
+pub(crate) fn a_name_leaves_room_for_what_is_named_after_it() {
     let long = |length, then, says| {
-        let metadata = format!("{{name: {}, namespace: payments}}", "a".repeat(length));
-        named("ManagedExternalSecret", says, &metadata, &format!("{{{SEEDED}}}"), then)
+        let metadata = json!({"name": "a".repeat(length)});
+        named("ManagedExternalSecret", says, metadata, &format!("{{{SEEDED}}}"), then)
     };
     judge(&[
         long(52, Taken, "a name of 52 characters"),
@@ -37,7 +39,7 @@ fn a_name_leaves_room_for_what_is_named_after_it() {
         named(
             "ManagedExternalSecret",
             "a name that is no name of an object",
-            "{name: Crm_1, namespace: payments}",
+            json!({"name": "Crm_1"}),
             &format!("{{{SEEDED}}}"),
             Refused("metadata.name", "lower case alphanumeric"),
         ),
@@ -45,7 +47,7 @@ fn a_name_leaves_room_for_what_is_named_after_it() {
 }
 
 #[test]
-fn onboarding_has_one_source_and_what_that_source_needs() {
+pub(crate) fn onboarding_has_one_source_and_what_that_source_needs() {
     judge(&[
         mes("a seed", &format!("{{{SEEDED}}}"), Taken),
         mes("minted by an account", &format!("{{{MINTED}}}"), Taken),
@@ -115,7 +117,7 @@ fn onboarding_has_one_source_and_what_that_source_needs() {
 }
 
 #[test]
-fn a_partner_and_a_store_are_named_never_pointed_at() {
+pub(crate) fn a_partner_and_a_store_are_named_never_pointed_at() {
     let long = "p".repeat(64);
     judge(&[
         with("another store", SEEDED, "storeRef: {name: other}", Taken),
@@ -185,7 +187,7 @@ fn a_partner_and_a_store_are_named_never_pointed_at() {
 }
 
 #[test]
-fn a_region_is_a_region_once_with_a_key_of_its_own() {
+pub(crate) fn a_region_is_a_region_once_with_a_key_of_its_own() {
     let regions = |says, regions: &str, then| with(says, SEEDED, &format!("regions: [{regions}]"), then);
     let seventeen: Vec<String> = (1..=17).map(|n| format!("{{name: eu-west-{n}}}")).collect();
     judge(&[
@@ -222,7 +224,7 @@ fn a_region_is_a_region_once_with_a_key_of_its_own() {
 }
 
 #[test]
-fn a_schedule_is_one_that_secrets_manager_knows() {
+pub(crate) fn a_schedule_is_one_that_secrets_manager_knows() {
     let schedule = |says, schedule: &str, then| rotation(says, &format!("{{schedule: '{schedule}'}}"), then);
     let refused = Refused("spec.rotation.schedule", "such as cron(0 2 ? * SUN *)");
     judge(&[
@@ -269,7 +271,7 @@ fn a_schedule_is_one_that_secrets_manager_knows() {
 }
 
 #[test]
-fn a_rotation_policy_fits_its_engine() {
+pub(crate) fn a_rotation_policy_fits_its_engine() {
     judge(&[
         rotation("an overlap", "{overlap: 1h30m}", Taken),
         rotation("no overlap at all", "{overlap: 0s}", Taken),
@@ -312,7 +314,7 @@ fn a_rotation_policy_fits_its_engine() {
 }
 
 #[test]
-fn a_target_carries_fields_of_the_credential_and_nothing_of_ours() {
+pub(crate) fn a_target_carries_fields_of_the_credential_and_nothing_of_ours() {
     let data = |says, data: &str, then| target(says, &format!("{{name: t, data: {data}}}"), then);
     let only = Refused("spec.targets[0].data", "only $(current.FIELD) is understood");
     let nine: Vec<String> = (1..=9).map(|n| format!("{{name: t{n}}}")).collect();
@@ -392,7 +394,7 @@ fn a_target_carries_fields_of_the_credential_and_nothing_of_ours() {
 }
 
 #[test]
-fn deletion_has_three_answers_and_never_takes_what_was_not_ours() {
+pub(crate) fn deletion_has_three_answers_and_never_takes_what_was_not_ours() {
     judge(&[
         with("everything goes", MINTED, "deletion: {targets: Delete, store: Delete, partner: Revoke}", Taken),
         with("one axis", SEEDED, "deletion: {targets: Delete, recoveryWindowDays: 7}", Taken),

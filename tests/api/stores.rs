@@ -12,7 +12,7 @@ fn bare(says: &'static str, spec: &str, then: Then) -> Row {
 }
 
 #[test]
-fn a_store_is_an_account_a_region_and_a_prefix() {
+pub(crate) fn a_store_is_an_account_a_region_and_a_prefix() {
     judge(&[
         bare("the least", "{region: us-west-2, prefix: eks-prod}", Taken),
         bare("no prefix", "{region: us-west-2}", Refused("spec.prefix", "Required value")),
@@ -78,7 +78,7 @@ fn a_store_is_an_account_a_region_and_a_prefix() {
 }
 
 #[test]
-fn a_store_grants_names_and_never_anothers_namespace() {
+pub(crate) fn a_store_grants_names_and_never_anothers_namespace() {
     judge(&[
         store("everybody their own", "grants: [{namespaceSelector: {}}]", Taken),
         store(

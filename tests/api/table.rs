@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::thread;
 
-use crate::server::{said, server};
+use serde_json::Value;
+
+use crate::server::{create, object};
 
 /// A manifest, and what the server is to make of it.
 pub(crate) struct Row {
     says: &'static str,
-    manifest: String,
+    manifest: Value,
     then: Then,
 }
 
@@ -24,14 +25,13 @@ pub(crate) enum Then {
 
 /// A row of a kind of ours: `spec` in YAML, named `x`.
 pub(crate) fn row(kind: &str, says: &'static str, spec: &str, then: Then) -> Row {
-    let namespace = if matches!(kind, "ManagedExternalSecret" | "Rotation") { ", namespace: payments" } else { "" };
-    named(kind, says, &format!("{{name: x{namespace}}}"), spec, then)
+    Row { says, manifest: object(kind, "x", spec), then }
 }
 
-/// As [`row`], with the metadata too.
-pub(crate) fn named(kind: &str, says: &'static str, metadata: &str, spec: &str, then: Then) -> Row {
-    let manifest =
-        format!("apiVersion: managed-secrets.io/v1alpha1\nkind: {kind}\nmetadata: {metadata}\nspec: {}\n", spec.trim());
+/// As [`row`], with metadata of its own.
+pub(crate) fn named(kind: &str, says: &'static str, metadata: Value, spec: &str, then: Then) -> Row {
+    let mut manifest = object(kind, "x", spec);
+    manifest["metadata"] = metadata;
     Row { says, manifest, then }
 }
 
@@ -39,31 +39,35 @@ pub(crate) fn named(kind: &str, says: &'static str, metadata: &str, spec: &str, 
 pub(crate) fn judge(rows: &[Row]) {
     let names: BTreeSet<&str> = rows.iter().map(|row| row.says).collect();
     assert_eq!(names.len(), rows.len(), "two rows say the same");
-    let wrong = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for part in rows.chunks(rows.len().div_ceil(4)) {
-            scope.spawn(|| part.iter().filter_map(wrongly).for_each(|why| wrong.lock().unwrap().push(why)));
-        }
-    });
-    let wrong = wrong.into_inner().unwrap();
+    let wrong: Vec<String> = rows.iter().filter_map(wrongly).collect();
     assert!(wrong.is_empty(), "{} of {} rows:\n\n{}", wrong.len(), rows.len(), wrong.join("\n\n"));
+    println!("{} manifests", rows.len());
 }
 
 fn wrongly(row: &Row) -> Option<String> {
-    let output = server().kubectl_with(["create", "--dry-run=server", "-f", "-"], &row.manifest).unwrap();
-    let why = misjudged(output.status.success(), &said(&output), row.then)?;
+    let why = misjudged(&create(&row.manifest, true), row.then)?;
     Some(format!("{}: {why}\n{}", row.says, row.manifest))
 }
 
-/// Why an answer of kubectl is not what was to come.
-pub(crate) fn misjudged(taken: bool, said: &str, then: Then) -> Option<String> {
-    match then {
-        Then::Taken if taken => None,
-        Then::Taken => Some(format!("refused: {said}")),
-        Then::Refused(..) if taken => Some("taken".to_owned()),
+/// All that the server has said in refusing, in this process.
+pub(crate) fn refusals() -> String {
+    REFUSALS.lock().unwrap().join("\n")
+}
+
+static REFUSALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Why an answer of the server is not what was to come.
+pub(crate) fn misjudged(answer: &Result<Value, String>, then: Then) -> Option<String> {
+    if let Err(said) = answer {
+        REFUSALS.lock().unwrap().push(said.clone());
+    }
+    match (answer, then) {
+        (Ok(_), Then::Taken) => None,
+        (Err(said), Then::Taken) => Some(format!("refused: {said}")),
+        (Ok(_), Then::Refused(..)) => Some("taken".to_owned()),
         // A pattern is no sentence.
-        Then::Refused(..) if said.contains("in body should match") => Some(format!("refused by a pattern: {said}")),
-        Then::Refused(field, remedy) => {
+        (Err(said), _) if said.contains("in body should match") => Some(format!("refused by a pattern: {said}")),
+        (Err(said), Then::Refused(field, remedy)) => {
             (!said.contains(field) || !said.contains(remedy)).then(|| format!("wants `{field}` and `{remedy}`: {said}"))
         }
     }

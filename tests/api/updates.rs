@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::server::{said, server};
+use crate::server::{create, object, patch};
 use crate::table::Then::{self, Refused, Taken};
 use crate::table::misjudged;
 
@@ -43,7 +43,7 @@ fn of(kind: &'static str, says: &'static str, spec: &'static str, changes: &'sta
 }
 
 #[test]
-fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
+pub(crate) fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
     judge(&[
         before(
             "everything, before",
@@ -141,7 +141,7 @@ fn what_is_fixed_once_onboarded_can_be_mended_until_then() {
 }
 
 #[test]
-fn a_rotation_never_changes_and_a_store_keeps_its_prefix_and_region() {
+pub(crate) fn a_rotation_never_changes_and_a_store_keeps_its_prefix_and_region() {
     judge(&[
         of(
             "Rotation",
@@ -181,29 +181,14 @@ fn judge(updates: &[Update]) {
 fn wrongly(update: &Update) -> Option<String> {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let name = format!("u{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let Update { kind, spec, .. } = update;
-    let manifest = format!(
-        "{{apiVersion: managed-secrets.io/v1alpha1, kind: {kind}, metadata: {{name: {name}, namespace: payments}}, spec: {spec}}}"
-    );
-    let manifest = match *kind {
-        "PartnerAccount" | "SecretsManagerStore" => manifest.replace(", namespace: payments", ""),
-        _ => manifest,
-    };
-    let made = server().kubectl_with(["create", "-f", "-"], &manifest).unwrap();
-    assert!(made.status.success(), "{}: {}", update.says, said(&made));
+    create(&object(update.kind, &name, update.spec), false)
+        .unwrap_or_else(|refusal| panic!("{}: {refusal}", update.says));
     if update.onboarded {
-        patched(kind, &name, &["--subresource=status"], "{status: {versionID: v1}}").expect("the status is taken");
+        patch(update.kind, &name, &json!({"status": {"versionID": "v1"}})).expect("the status is taken");
     }
     update.changes.iter().find_map(|(change, then)| {
-        let answer = patched(kind, &name, &[], &format!("{{spec: {change}}}"));
-        let (taken, said) = (answer.is_ok(), answer.unwrap_or_else(|refusal| refusal));
-        Some(format!("{}, {change}: {}", update.says, misjudged(taken, &said, *then)?))
+        let spec: Value = serde_yaml::from_str(change).unwrap();
+        let answer = patch(update.kind, &name, &json!({"spec": spec}));
+        Some(format!("{}, {change}: {}", update.says, misjudged(&answer, *then)?))
     })
-}
-
-fn patched(kind: &str, name: &str, more: &[&str], patch: &str) -> Result<String, String> {
-    let patch: Value = serde_yaml::from_str(patch).unwrap();
-    let arguments = ["patch", "--namespace=payments", "--type=merge", kind, name, "-p", &patch.to_string()];
-    let output = server().kubectl(arguments.iter().chain(more)).unwrap();
-    if output.status.success() { Ok(said(&output)) } else { Err(said(&output)) }
 }
