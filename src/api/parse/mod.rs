@@ -9,7 +9,7 @@ mod resource;
 mod rotation;
 
 pub use admins::{account, store};
-pub use resource::{own, resource, written};
+pub use resource::{holding, own, resource, written};
 pub use rotation::{journal, recorded, rotation_status};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};

@@ -269,3 +269,20 @@ fn the_engine_is_the_operator_unless_said() {
     spec["rotation"] = json!({"schedule": "rate(1 day)"});
     assert_eq!(written(&mes(spec)).unwrap().rotation.engine, partner::Engine::Operator);
 }
+
+#[test]
+fn a_resource_holds_what_it_resolved_to_and_what_its_status_remembers() {
+    let status = json!({"identities": ["acme.bigid.cloud/x"], "secret": {"name": "prod/payments/former"}});
+    let mes = with_status(crm(), status);
+    let holding = |spec| super::holding(&mes, own(&mes, &uid("cluster"), &uid("namespace")).unwrap(), spec);
+    let unserved = holding(None);
+    assert_eq!(unserved.identities.iter().map(|each| each.as_str()).collect::<Vec<_>>(), ["acme.bigid.cloud/x"]);
+    assert_eq!(unserved.secret.as_ref().unwrap().1.as_str(), "prod/payments/former");
+    assert_eq!(unserved.targets.iter().map(|each| each.as_str()).collect::<Vec<_>>(), ["crm"]);
+    let resource = served(&mes, &store(granting()));
+    assert_eq!(holding(resource.spec.as_ref().ok()).secret.unwrap().1.as_str(), "prod/payments/crm");
+    let mut observing = mes.clone();
+    observing.spec.onboard = api::Onboard { observe: Some(api::Observe {}), ..api::Onboard::default() };
+    let own = own(&observing, &uid("cluster"), &uid("namespace")).unwrap();
+    assert_eq!(super::holding(&observing, own, None).secret, None, "reading takes nothing");
+}
