@@ -332,10 +332,7 @@ impl fmt::Display for Reason {
             Self::AdminRequired(account) => write!(f, "spec.partner.accountRef: PartnerAccount {account} has no admin credential, which this needs; its administrators set spec.admin"),
             Self::AdminElsewhere(account) => write!(f, "spec.rotation.engine: Secrets Manager rotates with an admin credential of its own account; the administrators of PartnerAccount {account} set spec.admin.storeRef to the store of this resource"),
             Self::RotationRoleMissing(store) => write!(f, "spec.rotation.engine: SecretsManagerStore {store} names no role with which Secrets Manager may rotate; its administrators set spec.rotationRoleARN"),
-            Self::InvalidParameters(problems) => {
-                f.write_str("spec.partner.parameters: ")?;
-                list(f, problems.iter().map(ToString::to_string))
-            }
+            Self::InvalidParameters(problems) => list(f, problems.iter().map(ToString::to_string)),
             Self::InvalidIdentity(problem) => write!(f, "spec.partner: {problem}"),
             Self::InvalidSchedule(problem) => write!(f, "spec.{problem}"),
             Self::InvalidInterval(problem) => write!(f, "spec.{problem}"),

@@ -280,7 +280,7 @@ pub enum Admin {
     /// A Secret of type `managed-secrets.io/admin` in the operator's own namespace.
     Secret(ObjectName),
     /// A secret of a store.
-    StoreSecret(RemoteSecret),
+    StoreSecret(Box<RemoteSecret>),
 }
 
 impl Resource {

@@ -10,7 +10,7 @@ mod rotation;
 mod status;
 
 pub use admins::{account, store};
-pub use resource::{own, resource, written};
+pub use resource::{holding, own, resource, written};
 pub use rotation::{journal, recorded, rotation_status};
 pub use status::{conditions_of, merged, status};
 
@@ -41,3 +41,6 @@ fn not_an_object() -> Fault {
 fn part<T>(text: Option<&String>, parse: impl Fn(String) -> Result<T, Malformed>) -> Result<T, Fault> {
     text.and_then(|text| parse(text.clone()).ok()).ok_or_else(not_an_object)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 use mes_core::fault::Fault;
-use mes_core::names::{KmsKey, Namespace, ObjectName, Region, SecretName, TargetName, Uid, VersionId};
+use mes_core::names::{Identity, KmsKey, Namespace, ObjectName, Region, SecretName, TargetName, Uid, VersionId};
 use mes_core::partner::Engine;
 use mes_core::reason::Reason;
-use mes_core::scope::{self, First, Frame, Named, Source, Written, WrittenPartner, WrittenRotation};
-use mes_core::spec::{Deletion, Fate, Noted, Own, Resource, WantedRegion};
+use mes_core::scope::{self, First, Frame, Holding, Named, Source, Written, WrittenPartner, WrittenRotation};
+use mes_core::spec::{Deletion, Fate, Noted, Own, Resource, Spec, WantedRegion};
 use mes_core::target::{SecretType, TargetSpec, Template};
 
 use super::{ABANDON, held, part, time};
@@ -35,6 +35,22 @@ pub fn resource(
     named: Named<'_>,
 ) -> Resource {
     scope::resolve(frame(mes, own), written, named)
+}
+
+/// What the resource holds against younger ones: as resolved, where it is served (`spec`), and as its status remembers.
+pub fn holding(mes: &api::ManagedExternalSecret, own: Own, spec: Option<&Spec>) -> Holding {
+    let status = mes.status.clone().unwrap_or_default();
+    let resolved = spec.into_iter().flat_map(|spec| &spec.scope.identities).map(|identity| (**identity).clone());
+    let remembered = status.identities.iter().filter_map(|identity| Identity::parse(identity).ok());
+    let store = mes.spec.store_ref.as_ref().map_or("default", |store| &store.name);
+    let remembered_secret = || SecretName::parse(status.secret.as_ref()?.name.clone()).ok();
+    let secret = spec.map(|spec| spec.scope.store_secret.name.clone()).or_else(remembered_secret);
+    Holding {
+        own,
+        identities: resolved.chain(remembered).collect(),
+        secret: ObjectName::parse(store).ok().zip(secret).filter(|_| mes.spec.onboard.observe.is_none()),
+        targets: mes.spec.targets.iter().filter_map(|target| TargetName::parse(&target.name).ok()).collect(),
+    }
 }
 
 fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Frame {

@@ -309,10 +309,9 @@ fn believable(rotation: &Rotation, status: &api::RotationStatus) -> bool {
 
 /// How it ended. A reason of another version counts as `Kept`: then none of its credentials is taken for a stray.
 fn ended(status: &api::RotationStatus) -> Option<(Outcome, Timestamp)> {
-    let conditions = status.conditions.iter();
-    let end = conditions
-        .filter(|condition| matches!(&*condition.type_, "Complete" | "Failed") && condition.status == "True")
-        .next_back()?;
+    let is_end =
+        |condition: &&Condition| matches!(&*condition.type_, "Complete" | "Failed") && condition.status == "True";
+    let end = status.conditions.iter().rfind(is_end)?;
     let known = OUTCOMES
         .into_iter()
         .find(|outcome| name(*outcome) == end.reason && outcome.failed() == (end.type_ == "Failed"));

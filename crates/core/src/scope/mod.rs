@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 pub use grants::{Audience, Operator, Requirement, Selector};
-pub use named::{Account, AccountGrant, AdminReference, Named, Older, Reference, Store, StoreGrant};
+pub use named::{Account, AccountGrant, AdminReference, Holding, Named, Older, Reference, Store, StoreGrant};
 pub use partner::IdentityGrants;
 pub use value::{Inspected, admin_matches, inspect_seed, origin_of};
 pub use written::{First, Frame, Source, Written, WrittenPartner, WrittenRotation};
@@ -152,3 +152,6 @@ fn targets(targets: &[TargetSpec], named: &Named<'_>) -> Result<BTreeMap<TargetN
 fn invalid(field: &'static str, expected: &'static str) -> Reason {
     Reason::InvalidSpec { field, expected }
 }
+
+#[cfg(test)]
+mod tests;

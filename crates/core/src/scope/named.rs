@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::grants::Audience;
 use crate::names::{AccountId, Arn, Identity, KmsKey, ObjectName, Region, RoleArn, SecretName, TargetName, Uid};
 use crate::partner::{Parameters, PartnerType};
+use crate::spec::Own;
 
 /// What a reference names, as found.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +59,35 @@ pub struct Older {
     pub secrets: BTreeSet<(ObjectName, SecretName)>,
     /// Targets, of the resource's own namespace.
     pub targets: BTreeSet<TargetName>,
+}
+
+/// What one resource of the cluster holds, also while it is not served: another's claim must not fall to whoever comes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holding {
+    /// Whose.
+    pub own: Own,
+    /// Its identities, by its parameters and by what its status remembers of its value.
+    pub identities: BTreeSet<Identity>,
+    /// Its secret, by store; absent if it only observes.
+    pub secret: Option<(ObjectName, SecretName)>,
+    /// Its targets.
+    pub targets: BTreeSet<TargetName>,
+}
+
+impl Older {
+    /// What the resources of the cluster hold that are older than `own`; `own` itself may be among them.
+    pub fn than<'a>(own: &Own, holdings: impl IntoIterator<Item = &'a Holding>) -> Self {
+        let age = |own: &Own| (own.created, own.uid.clone());
+        let mut older = Self::default();
+        for holding in holdings.into_iter().filter(|holding| age(&holding.own) < age(own)) {
+            older.identities.extend(holding.identities.iter().cloned());
+            older.secrets.extend(holding.secret.iter().cloned());
+            if holding.own.namespace == own.namespace {
+                older.targets.extend(holding.targets.iter().cloned());
+            }
+        }
+        older
+    }
 }
 
 /// A PartnerAccount's spec.

@@ -254,7 +254,7 @@ fn admin(own: &Own, account: Option<&Account>, named: &Named<'_>) -> Result<Opti
         Some(AdminReference::Secret(name)) => Ok(Some(Granted(Admin::Secret(name.clone())))),
         Some(AdminReference::StoreSecret { store, name }) => match named.admin_store {
             Reference::Found(found) if found.name == *store => {
-                Ok(Some(Granted(Admin::StoreSecret(store::admin(own, found, name)))))
+                Ok(Some(Granted(Admin::StoreSecret(Box::new(store::admin(own, found, name))))))
             }
             Reference::Unreadable => Err(Reason::UnreadableReference { store: true, name: store.clone() }),
             Reference::Found(_) | Reference::NotNamed | Reference::Absent => Err(Reason::StoreNotFound(store.clone())),

@@ -148,7 +148,7 @@ fn stated(type_: &PartnerType, value: &Value) -> Option<BTreeSet<String>> {
 fn is_admins(spec: &Spec, type_: &PartnerType, value: &Value, admin: &Value) -> bool {
     let identities = type_.identities(&spec.parameters, Some(value)).unwrap_or_default();
     let same_principal = stated(type_, admin).unwrap_or_default().iter().any(|own| identities.contains(own));
-    let rotated = type_.format.fields.iter().filter(|field| field.rotated);
+    let rotated = type_.format.fields.iter().filter(|field| field.rotated && !field.public);
     let same_secret = rotated
         .filter_map(|field| Some((value.get(field.name)?, admin.get(field.name)?)))
         .any(|(value, admin)| value.same(admin));
