@@ -24,17 +24,17 @@ use crate::progress::short;
 use crate::report::{Outcome, SKIPPED, Tally};
 use crate::scratch::Scratch;
 
-/// A class of checks and tests, in the order in which they run: the cheapest first.
+/// A class of checks and tests, in the order in which they run: first what can run while Go builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Class {
     /// `cargo xtask lint`
     Lint,
-    /// Tests beside the code, and examples in its documentation
-    Unit,
     /// Laws, models and properties of the core
     Model,
     /// The sandbox against documented behaviour
     Sandbox,
+    /// Tests beside the code, some of them on real servers, and examples in its documentation
+    Unit,
     /// The servers that xtask starts
     Servers,
     /// Manifests on a real API server, examples, chart, partners
@@ -58,7 +58,7 @@ impl Class {
     }
 
     fn needs_a_control_plane(self) -> bool {
-        matches!(self, Self::Servers | Self::Api | Self::E2e)
+        matches!(self, Self::Unit | Self::Servers | Self::Api | Self::E2e)
     }
 
     fn title(self) -> &'static str {
