@@ -554,7 +554,7 @@ async fn plain_text_is_a_field_where_it_is_observed_and_unusable_where_it_is_our
     let observed = world.secret(|remote| remote.read_only = true);
     let (_, value) = observed.read_current().await.unwrap().unwrap();
     assert_eq!(value.get("value").unwrap().expose(), CANARY);
-    let admin = world.aws.admin(&Granted::assume(Admin::StoreSecret(world.remote()))).unwrap();
+    let admin = world.aws.admin(&Granted::assume(Admin::StoreSecret(world.remote().into()))).unwrap();
     assert!(admin.read_current().await.unwrap().is_some());
 }
 

@@ -85,8 +85,8 @@ fn of_each_type_with_a_host_field_an_admin_is_never_sent_where_the_value_says() 
 #[test]
 fn a_value_of_an_identity_that_is_not_granted_is_refused() {
     let other = with("appId", "0xH5e0000000002");
-    assert_eq!(inspect_seed(&administered().spec(), &other, None).unwrap_err(), Seed::NotGranted);
-    assert_eq!(origin_of(&administered().spec(), &other).unwrap_err(), Seed::NotGranted);
+    assert!(matches!(inspect_seed(&administered().spec(), &other, None).unwrap_err(), Seed::NotGranted(_)));
+    assert!(matches!(origin_of(&administered().spec(), &other).unwrap_err(), Seed::NotGranted(_)));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_value_that_says_another_user_than_the_parameters_is_refused() {
         assert_eq!(identity.as_str(), format!("db.example.com/{ours}"));
     }
     for others in ["payments_c", "payroll_a", "postgres"] {
-        assert_eq!(inspect_seed(&world.spec(), &of(others), None).unwrap_err(), Seed::NotGranted, "{others}");
+        assert!(matches!(inspect_seed(&world.spec(), &of(others), None).unwrap_err(), Seed::NotGranted(_)), "{others}");
     }
 }
 
@@ -199,7 +199,7 @@ fn a_value_without_identity_is_nobodys_where_grants_name_identities() {
     let bigid = value(&[("hostname", "acme.bigid.cloud"), ("refreshToken", "c4nary-v4lue")]);
     let granted =
         |identities: &[&str]| inspect_seed(&of_aws("BigIDClientSecret", None, identities).spec(), &bigid, None);
-    assert_eq!(granted(&["somebody"]).unwrap_err(), Seed::NotGranted);
+    assert!(matches!(granted(&["somebody"]).unwrap_err(), Seed::NotGranted(_)));
     assert_eq!(granted(&[]).unwrap().identity, None);
 }
 

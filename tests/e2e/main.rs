@@ -1,0 +1,4 @@
+//! The main job, end to end, on real parts.
+
+mod main_job;
+mod world;

@@ -1,0 +1,247 @@
+//! Everything that the end-to-end tests stand on: a real control plane, a real PostgreSQL, the sandbox for AWS and
+//! Salesforce, and the operator as a process of its own.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use managed_external_secrets::cli::crds::crds;
+use sandbox::{Options as SandboxOptions, Served};
+use serde_json::{Value, json};
+use xtask::control_plane::{ControlPlane, Options};
+use xtask::scratch::{Scratch, free_port};
+use xtask::servers::PostgreSql;
+
+/// What all tests of this program share.
+pub(crate) struct World {
+    pub(crate) plane: ControlPlane,
+    pub(crate) postgres: PostgreSql,
+    pub(crate) sandbox: Served,
+    pub(crate) scratch: Scratch,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// The operator's process; killed when dropped.
+pub(crate) struct Operator {
+    child: Child,
+    log: PathBuf,
+    listen: u16,
+}
+
+static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| Mutex::new(World::start()));
+
+/// The world, for one test at a time: counts and faults of the sandbox are everybody's.
+pub(crate) fn world() -> MutexGuard<'static, World> {
+    WORLD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    fn start() -> Self {
+        let plane =
+            ControlPlane::start(&Options { controller_manager: true, ..Options::default() }).expect("a control plane");
+        let postgres = PostgreSql::start().expect("PostgreSQL");
+        let scratch = Scratch::new("e2e").expect("a folder");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
+        let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
+        let world = Self { plane, postgres, sandbox, scratch, runtime };
+        for (_, yaml) in crds().expect("CRDs") {
+            world.plane.kubectl_apply(&yaml).expect("CRDs are served");
+        }
+        world.prepare();
+        world
+    }
+
+    fn prepare(&self) {
+        let url = self.sandbox.url();
+        let host = self.postgres.host();
+        let (password, ca) =
+            (self.postgres.admin_password(), std::fs::read_to_string(self.postgres.ca_pem_path()).expect("a CA"));
+        self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mes-system"}}));
+        for namespace in ["payments", "privacy", "orders"] {
+            self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"db": "main"}}}));
+        }
+        self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "aws-keys", "namespace": "mes-system"},
+            "stringData": {"accessKeyID": "AKIAMESOPERATOR00001", "secretAccessKey": "not-verified-by-the-sandbox"}}));
+        let endpoint = format!("postgresql://{host}:5432/postgres");
+        self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "pg-main-admin", "namespace": "mes-system"},
+            "stringData": {"username": "admin", "password": password, "endpoint": endpoint, "ca.crt": ca}}));
+        self.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": "default"},
+            "spec": {"region": "us-west-2", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}}, "endpoint": url, "prefix": "e2e",
+                "regions": [{"name": "eu-west-1"}, {"name": "ap-southeast-2"}],
+                "rotationRoleARN": "arn:aws:iam::123456789012:role/mes-rotation",
+                "grants": [{"namespaceSelector": {}}, {"namespaces": ["payments"], "manage": ["legacy/{namespace}/*"], "observe": ["shared/*"]}]}}));
+        self.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": "pg-main"},
+            "spec": {"partnerTypes": ["PostgreSQLRole"], "endpoint": endpoint, "caBundle": ca, "privateNetworks": ["127.0.0.1/32"],
+                "admin": {"secretRef": {"name": "pg-main-admin"}},
+                "grants": [{"namespaceSelector": {"matchLabels": {"db": "main"}}, "identities": ["{namespace}_*"]}]}}));
+    }
+
+    /// Applies one object, server-side.
+    pub(crate) fn apply(&self, object: &Value) {
+        self.plane.kubectl_apply(&object.to_string()).expect("applied");
+    }
+
+    /// An object as JSON; `Null` if it is not there.
+    pub(crate) fn get(&self, what: &[&str]) -> Value {
+        let arguments: Vec<&str> =
+            ["get"].iter().chain(what).chain(&["-o", "json", "--ignore-not-found"]).copied().collect();
+        let text = self.plane.kubectl_ok(&arguments).expect("kubectl get");
+        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// Two roles that may not log in, and a database.
+    pub(crate) fn roles(&self, names: &[&str]) {
+        for name in names {
+            self.postgres.psql(&format!("DROP ROLE IF EXISTS {name}")).expect("dropped");
+            self.postgres.psql(&format!("CREATE ROLE {name} NOLOGIN")).expect("made");
+        }
+    }
+
+    /// Waits until `holds`, or fails with what was seen last.
+    pub(crate) fn eventually<T>(
+        &self,
+        what: &str,
+        seconds: u64,
+        mut holds: impl FnMut(&Self) -> Result<T, String>,
+    ) -> T {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        loop {
+            match holds(self) {
+                Ok(found) => return found,
+                Err(seen) if Instant::now() > until => panic!("{what}: not within {seconds} s; last seen: {seen}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Waits for a condition of an object.
+    pub(crate) fn condition(
+        &self,
+        what: &[&str],
+        kind: &str,
+        status: &str,
+        reason: Option<&str>,
+        seconds: u64,
+    ) -> Value {
+        self.eventually(&format!("{what:?} {kind}={status} {reason:?}"), seconds, |world| {
+            let object = world.get(what);
+            let found = condition_of(&object, kind);
+            let fits = found["status"] == status && reason.is_none_or(|reason| found["reason"] == reason);
+            if fits { Ok(object) } else { Err(format!("{}", object["status"])) }
+        })
+    }
+
+    /// Starts the operator with short bounds and these further arguments.
+    pub(crate) fn operator(&self, more: &[&str]) -> Operator {
+        let partners = self.scratch.path().join("partners.txt");
+        let salesforce =
+            format!("acme.my.salesforce.com {} {}", self.sandbox.partners_addr(), self.sandbox.ca_path().display());
+        let postgres =
+            format!("{} {} {}", self.postgres.host(), self.postgres.host_port(), self.postgres.ca_pem_path().display());
+        std::fs::write(&partners, format!("{salesforce}\n{postgres}\n")).expect("written");
+        let listen = free_port().expect("a port");
+        let log = self.scratch.path().join(format!("operator-{listen}.log"));
+        let output = File::create(&log).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_mes"))
+            .args([
+                "run",
+                "--log-format",
+                "text",
+                "--log-level",
+                "trace",
+                "--allow-store-endpoints",
+                "--loopback-partners",
+            ])
+            .arg(&partners)
+            .args([
+                "--listen",
+                &format!("127.0.0.1:{listen}"),
+                "--deadline",
+                "3s",
+                "--settling",
+                "1s",
+                "--acceptance",
+                "30s",
+                "--attempts",
+                "50",
+            ])
+            .args(["--spacing", "1s", "--sweep-interval", "2s"])
+            .args(more)
+            .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("POD_NAME", "mes-0")
+            .stdout(output.try_clone().expect("a log"))
+            .stderr(output)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the operator");
+        Operator { child, log, listen }
+    }
+
+    /// Runs something asynchronous of the sandbox's.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+}
+
+/// A condition of an object; `Null` if it is not there.
+pub(crate) fn condition_of<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    const NONE: &Value = &Value::Null;
+    object["status"]["conditions"]
+        .as_array()
+        .and_then(|all| all.iter().find(|each| each["type"] == kind))
+        .unwrap_or(NONE)
+}
+
+impl Operator {
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// All that it wrote.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where it serves.
+    pub(crate) fn port(&self) -> u16 {
+        self.listen
+    }
+
+    /// The log's file.
+    pub(crate) fn log_path(&self) -> &Path {
+        &self.log
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the operator's last words\n{}", lines[lines.len().saturating_sub(60)..].join("\n"));
+        }
+    }
+}
+
+impl World {
+    /// Whether the credential in a target logs in at the real server.
+    pub(crate) fn logs_in(&self, namespace: &str, target: &str) -> bool {
+        let secret = self.get(&["secret", "-n", namespace, target]);
+        let text = |key: &str| {
+            use base64::Engine;
+            let encoded = secret["data"][key].as_str().unwrap_or_default();
+            String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default())
+                .unwrap_or_default()
+        };
+        self.postgres
+            .psql_as(&text("username"), &text("password"), "SELECT 1")
+            .is_ok_and(|output| output.status.success())
+    }
+}
