@@ -1,5 +1,6 @@
 //! The translation, from manifests as people write them and as other versions of us may have left them.
 
+mod examples;
 mod rotations;
 
 use std::collections::BTreeMap;
