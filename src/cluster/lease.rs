@@ -13,7 +13,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource};
-use mes_core::fault::Fault;
+use mes_core::fault::{Fault, FaultKind};
 use mes_core::lease::{self, LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD, Record, Seen, Standing};
 use mes_core::names::{Namespace, ObjectName};
 use serde_json::json;
@@ -167,13 +167,28 @@ impl Candidate {
             _ = &mut released => End::Released,
         };
         self.state.send_modify(|state| state.leading = false);
-        if end == End::Released
-            && let Some(held) = self.held.take()
-        {
-            // Where it fails, the next process waits for the Lease to run out.
-            let _ = self.write(&held.metadata, None, held.transitions, held.acquired).await;
+        if end == End::Released && self.held.is_some() {
+            // Where it does not come about in time, the next process waits for the Lease to run out.
+            let _ = tokio::time::timeout(REQUEST_TIMEOUT, self.give_back()).await;
         }
         end
+    }
+
+    /// Takes our name off the Lease. Read anew, since a renewal may have been cut short, or may still land.
+    async fn give_back(&self) {
+        let name = self.settings.name.as_str();
+        loop {
+            let Ok(Some(lease)) = fault::absent(name, self.leases.get(name).await) else { return };
+            let record = record(&lease);
+            if record.holder.as_deref() != Some(&self.settings.identity) {
+                return;
+            }
+            let acquired = self.held.as_ref().map_or_else(|| self.clock.now(), |held| held.acquired);
+            match self.write(&lease.metadata, None, record.transitions, acquired).await {
+                Err(fault) if fault.kind == FaultKind::Conflict => {}
+                _ => return,
+            }
+        }
     }
 
     /// Ends only when leading is lost.
