@@ -46,11 +46,11 @@ pub struct Notice<'a> {
     /// How it is marked.
     pub kind: EventKind,
     /// API.md section 2: `Promoted`, `RegionFailed`, …
-    pub reason: &'a str,
+    pub reason: &'static str,
     /// What was being done, as one word.
     pub action: &'static str,
     /// For people.
-    pub note: &'a dyn Shown,
+    pub note: &'a (dyn Shown + Sync),
     /// The Rotation that it belongs to.
     pub rotation: Option<(&'a ObjectName, &'a Uid)>,
 }

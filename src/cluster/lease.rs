@@ -47,7 +47,13 @@ pub enum End {
     Released,
 }
 
-/// A name that no other process has, and that a restarted one has not again: `host` (the pod's name) and eight
+/// The name of the machine, which in a pod is the pod's.
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "mes".to_owned() } else { name.trim().to_owned() }
+}
+
+/// A name that no other process has, and that a restarted one has not again: [`host`] and eight
 /// hexadecimal digits.
 pub fn identity(host: &str, random: &dyn Random) -> String {
     let mut suffix = [0; 4];
@@ -167,6 +173,10 @@ impl Candidate {
             _ = &mut released => End::Released,
         };
         self.state.send_modify(|state| state.leading = false);
+        match end {
+            End::Lost => tracing::error!(identity = self.settings.identity, "the Lease is lost"),
+            End::Released => tracing::info!(identity = self.settings.identity, "stepping down"),
+        }
         if end == End::Released && self.held.is_some() {
             // Where it does not come about in time, the next process waits for the Lease to run out.
             let _ = tokio::time::timeout(REQUEST_TIMEOUT, self.give_back()).await;
@@ -205,8 +215,10 @@ impl Candidate {
                     Err(_) => return End::Lost,
                 },
             };
-            if let (Some(_), Ok(Standing::Yield { .. })) = (&self.held, standing) {
-                return End::Lost;
+            match &standing {
+                Ok(Standing::Yield { .. }) if self.held.is_some() => return End::Lost,
+                Err(fault) => tracing::warn!(%fault, "the Lease could not be read or written"),
+                Ok(_) => {}
             }
             let wait = tokio::time::sleep(RETRY_PERIOD);
             match deadline {
@@ -253,6 +265,9 @@ impl Candidate {
         let renewed = self.origin.elapsed();
         let identity = self.settings.identity.clone();
         let metadata = self.write(onto, Some(&identity), transitions, acquired).await?;
+        if self.held.is_none() {
+            tracing::info!(identity = self.settings.identity, transitions, "leading");
+        }
         self.held = Some(Held { metadata, transitions, acquired, renewed });
         let state = State { leading: true, renewed: Some(renewed), transitions };
         self.state.send_replace(state);

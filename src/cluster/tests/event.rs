@@ -23,7 +23,11 @@ async fn an_event_names_its_rotation_and_a_repetition_counts_on_it() {
         rotation: Some((&name, &uid)),
     };
     let now = Timestamp::now();
-    announcer.tell(&room.own, notice, now).await.unwrap();
+    // The controller spawns what calls this.
+    fn sendable<T: Send>(future: T) -> T {
+        future
+    }
+    sendable(announcer.tell(&room.own, notice, now)).await.unwrap();
     let [event]: [_; 1] = told(&room).await.try_into().unwrap();
     assert_eq!(event.related.as_ref().unwrap().name.as_deref(), Some("crm-1"));
     assert_eq!(event.related.as_ref().unwrap().kind.as_deref(), Some("Rotation"));

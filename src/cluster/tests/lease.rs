@@ -1,21 +1,30 @@
 use super::{Room, config};
 use crate::clock::{SystemClock, SystemRandom};
-use crate::cluster::client::connect_within;
+use crate::cluster::client::{connect_within, over};
 use crate::cluster::lease::{Campaign, End, REQUEST_TIMEOUT, Settings, identity};
+use http::{Request, Response};
+use http_body_util::Full;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Patch, PatchParams};
+use kube::client::Body;
 use mes_core::names::{Namespace, ObjectName};
 use serde_json::json;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-async fn campaign(room: &Room, host: &str) -> Campaign {
-    let settings = Settings {
-        namespace: Namespace::parse(room.name.as_str()).unwrap(),
+fn settings(namespace: &str, host: &str) -> Settings {
+    Settings {
+        namespace: Namespace::parse(namespace).unwrap(),
         name: ObjectName::parse("mes-leader").unwrap(),
         identity: identity(host, &SystemRandom),
-    };
-    Campaign::start(connect_within(config().await, REQUEST_TIMEOUT).unwrap(), settings, Arc::new(SystemClock))
+    }
+}
+
+async fn campaign(room: &Room, host: &str) -> Campaign {
+    let client = connect_within(config().await, REQUEST_TIMEOUT).unwrap();
+    Campaign::start(client, settings(&room.name, host), Arc::new(SystemClock))
 }
 
 #[tokio::test]
@@ -79,4 +88,38 @@ async fn a_leader_that_finds_another_holder_stops_leading_and_says_so() {
     // It must not take away what another holds.
     let lease = room.api::<Lease>().get("mes-leader").await.unwrap();
     assert_eq!(lease.spec.unwrap().holder_identity.as_deref(), Some("mes-1_aaaaaaaa"));
+}
+
+#[tokio::test]
+async fn leading_ends_by_our_own_clock_while_the_api_server_is_silent() {
+    let silent = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&silent);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let silent = Arc::clone(&switch);
+        async move {
+            if silent.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+            let absent = json!({
+                "kind": "Status", "status": "Failure", "reason": "NotFound", "details": {"name": "mes-leader"}, "code": 404,
+            });
+            let lease = json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": "mes-leader", "uid": "u", "resourceVersion": "7"}, "spec": {},
+            });
+            let (status, body) = if request.method() == "GET" { (404, absent) } else { (200, lease) };
+            let body = Full::from(body.to_string());
+            Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap())
+        }
+    });
+    let mut leading = Campaign::start(over(service, "x"), settings("x", "mes-0"), Arc::new(SystemClock));
+    let mut handle = leading.handle();
+    assert!(handle.leads().await && handle.allows_a_call(Duration::from_secs(10)));
+    silent.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    // The last renewal is eight to ten seconds old: a call of ten seconds could outlive the lease, a short one not.
+    assert!(handle.is_leader() && handle.allows_a_call(Duration::from_secs(2)));
+    assert!(!handle.allows_a_call(Duration::from_secs(10)));
+    assert_eq!(tokio::time::timeout(Duration::from_secs(4), leading.ended()).await, Ok(End::Lost));
+    assert!(!handle.is_leader());
 }
