@@ -1,3 +1,5 @@
+//! The client: what is an absence, what a silence, what a refusal.
+
 use super::{Room, config, target};
 use crate::cluster::client::{connect, over};
 use crate::cluster::{Namespace, Wanted, fault};

@@ -1,3 +1,5 @@
+//! Events as the API server keeps them.
+
 use super::Room;
 use crate::cluster::{Announcer, EventKind, Notice};
 use jiff::Timestamp;

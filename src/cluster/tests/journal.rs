@@ -1,3 +1,5 @@
+//! Rotations, the resource itself, and status.
+
 use super::Room;
 use crate::api::{ManagedExternalSecret, PartnerAccount, PartnerAccountStatus, Rotation, RotationStatus};
 use crate::cluster::{FINALIZER, status};

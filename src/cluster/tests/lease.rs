@@ -1,3 +1,5 @@
+//! Leading: acquired, handed over, lost.
+
 use super::{Room, config};
 use crate::clock::{SystemClock, SystemRandom};
 use crate::cluster::client::{connect_within, over};

@@ -1,3 +1,5 @@
+//! Seeds and admin credentials.
+
 use super::Room;
 use crate::cluster::{Home, SeedSecret};
 use mes_core::fault::FaultKind;

@@ -1,3 +1,5 @@
+//! Targets: made, mended, removed, and never by a late write.
+
 use super::{Room, rendered, target, version};
 use crate::cluster::Wanted;
 use kube::ResourceExt;
