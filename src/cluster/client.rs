@@ -21,6 +21,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest that the head of a watch's answer may take; its events have kube-runtime's own idle timeout.
 const WATCH_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// After this long without a byte the kernel asks whether the other side is still there: a watch may be silent.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
 /// No usable answer came in time: what was asked may have happened.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} s", .0.as_secs())]
@@ -47,11 +50,17 @@ pub fn connect(config: kube::Config) -> kube::Result<Client> {
 
 /// As [`connect`], for a caller that can't wait for as long (the Lease).
 pub fn connect_within(config: kube::Config, timeout: Duration) -> kube::Result<Client> {
+    if let Some(proxy) = &config.proxy_url {
+        // Named rather than passed by: whoever set it wants nothing to go another way.
+        let proxy_url = Box::new(proxy.clone());
+        return Err(kube::Error::ProxyProtocolDisabled { proxy_url, protocol_feature: "kube/http-proxy" });
+    }
     let home = config.default_namespace.clone();
     let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(timeout / 2));
     connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEPALIVE));
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
     let bottom = ServiceBuilder::new()
@@ -63,7 +72,7 @@ pub fn connect_within(config: kube::Config, timeout: Duration) -> kube::Result<C
     Ok(over_within(bottom, home, timeout))
 }
 
-fn over_within<S, B>(bottom: S, home: impl Into<String>, timeout: Duration) -> Client
+pub(super) fn over_within<S, B>(bottom: S, home: impl Into<String>, timeout: Duration) -> Client
 where
     S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,

@@ -46,7 +46,7 @@ pub struct Notice<'a> {
     /// How it is marked.
     pub kind: EventKind,
     /// API.md section 2: `Promoted`, `RegionFailed`, …
-    pub reason: &'a str,
+    pub reason: &'static str,
     /// What was being done, as one word.
     pub action: &'static str,
     /// For people.
@@ -82,28 +82,28 @@ impl Announcer {
         let events: Api<Event> = Api::namespaced(self.client.clone(), own.namespace.as_str());
         let event = self.event(own, notice, now);
         let name = event.metadata.name.clone().unwrap_or_default();
-        if !self.is_known(&name, now) {
+        let mut count = self.count(&name, now);
+        // Twice: the Event that we know of may be collected by now, and one that we don't know may be there.
+        let mut outcome = self.write(&events, &event, count, now).await;
+        match &outcome {
+            Err(fault) if fault.kind == FaultKind::Exists && count == 0 => count = 1,
+            Err(fault) if fault.kind == FaultKind::NotFound && count > 0 => count = 0,
+            _ => return self.remember(name, count, now, outcome),
+        }
+        outcome = self.write(&events, &event, count, now).await;
+        self.remember(name, count, now, outcome)
+    }
+
+    /// Makes the Event, or counts on the one that was told `count` times.
+    async fn write(&self, events: &Api<Event>, event: &Event, count: i32, now: Timestamp) -> Result<(), Fault> {
+        if count == 0 {
             let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-            match events.create(&parameters, &event).await.map_err(|error| fault::of(&error)) {
-                // Written by the process before this one.
-                Err(fault) if fault.kind == FaultKind::Exists => {}
-                outcome => {
-                    self.remember(name, 1, now);
-                    return outcome.map(drop);
-                }
-            }
+            return events.create(&parameters, event).await.map(drop).map_err(|error| fault::of(&error));
         }
-        let count = self.count(&name).saturating_add(1).max(2);
-        let series = json!({"series": {"count": count, "lastObservedTime": MicroTime(now)}});
-        self.remember(name.clone(), count, now);
-        match events.patch(&name, &parameters(), &Patch::Merge(series)).await.map_err(|error| fault::of(&error)) {
-            Err(fault) => {
-                // Collected meanwhile, or never there: the next one is made anew.
-                self.written().remove(&name);
-                Err(fault)
-            }
-            Ok(_) => Ok(()),
-        }
+        let series = json!({"series": {"count": count.saturating_add(1), "lastObservedTime": MicroTime(now)}});
+        let name = event.metadata.name.as_deref().unwrap_or_default();
+        let patched = events.patch(name, &parameters(), &Patch::Merge(series)).await;
+        patched.map(drop).map_err(|error| fault::of(&error))
     }
 
     fn event(&self, own: &Own, notice: Notice<'_>, now: Timestamp) -> Event {
@@ -129,18 +129,18 @@ impl Announcer {
         }
     }
 
-    fn is_known(&self, name: &str, now: Timestamp) -> bool {
+    /// How often the Event was told, as far as this process knows.
+    fn count(&self, name: &str, now: Timestamp) -> i32 {
         let mut written = self.written();
         written.retain(|_, series| now.duration_since(series.last) < KEPT);
-        written.contains_key(name)
+        written.get(name).map_or(0, |series| series.count)
     }
 
-    fn count(&self, name: &str) -> i32 {
-        self.written().get(name).map_or(1, |series| series.count)
-    }
-
-    fn remember(&self, name: String, count: i32, last: Timestamp) {
-        self.written().insert(name, Series { count, last });
+    fn remember(&self, name: String, before: i32, last: Timestamp, outcome: Result<(), Fault>) -> Result<(), Fault> {
+        if outcome.is_ok() {
+            self.written().insert(name, Series { count: before.saturating_add(1), last });
+        }
+        outcome
     }
 
     fn written(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Series>> {

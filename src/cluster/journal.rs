@@ -42,18 +42,18 @@ impl Namespace {
 
     /// Makes the status of the Rotation `name`, which was `before` at revision `onto`, `after`.
     ///
-    /// [`FaultKind::Conflict`]: it is no longer at that revision, or another Rotation has the name.
+    /// [`FaultKind::Conflict`]: it is no longer at that revision, or another Rotation has the name: no two writes of a
+    /// cluster have the same revision, so it tells the object too.
     pub async fn record(
         &self,
         name: &ObjectName,
-        (uid, onto): (&Uid, &Revision),
+        onto: &Revision,
         before: &api::RotationStatus,
         after: &api::RotationStatus,
     ) -> Result<(), Fault> {
         // Written even where nothing differs: an intent announced anew must prove that nobody else wrote since.
         let change = merge::difference(before, after)?.unwrap_or_else(|| json!({}));
-        let metadata = json!({"uid": uid.as_str(), "resourceVersion": onto.as_str()});
-        let patch = Patch::Merge(json!({"metadata": metadata, "status": change}));
+        let patch = Patch::Merge(json!({"metadata": {"resourceVersion": onto.as_str()}, "status": change}));
         let written = self.rotations.patch_status(name.as_str(), &parameters(), &patch).await;
         written.map(drop).map_err(|error| fault::of(&error))
     }

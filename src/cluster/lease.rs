@@ -13,7 +13,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource};
-use mes_core::fault::Fault;
+use mes_core::fault::{Fault, FaultKind};
 use mes_core::lease::{self, LEASE_DURATION, RENEW_DEADLINE, RETRY_PERIOD, Record, Seen, Standing};
 use mes_core::names::{Namespace, ObjectName};
 use serde_json::json;
@@ -47,7 +47,13 @@ pub enum End {
     Released,
 }
 
-/// A name that no other process has, and that a restarted one has not again: `host` (the pod's name) and eight
+/// The name of the machine, which in a pod is the pod's.
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "mes".to_owned() } else { name.trim().to_owned() }
+}
+
+/// A name that no other process has, and that a restarted one has not again: [`host`] and eight
 /// hexadecimal digits.
 pub fn identity(host: &str, random: &dyn Random) -> String {
     let mut suffix = [0; 4];
@@ -167,13 +173,32 @@ impl Candidate {
             _ = &mut released => End::Released,
         };
         self.state.send_modify(|state| state.leading = false);
-        if end == End::Released
-            && let Some(held) = self.held.take()
-        {
-            // Where it fails, the next process waits for the Lease to run out.
-            let _ = self.write(&held.metadata, None, held.transitions, held.acquired).await;
+        match end {
+            End::Lost => tracing::error!(identity = self.settings.identity, "the Lease is lost"),
+            End::Released => tracing::info!(identity = self.settings.identity, "stepping down"),
+        }
+        if end == End::Released && self.held.is_some() {
+            // Where it does not come about in time, the next process waits for the Lease to run out.
+            let _ = tokio::time::timeout(REQUEST_TIMEOUT, self.give_back()).await;
         }
         end
+    }
+
+    /// Takes our name off the Lease. Read anew, since a renewal may have been cut short, or may still land.
+    async fn give_back(&self) {
+        let name = self.settings.name.as_str();
+        loop {
+            let Ok(Some(lease)) = fault::absent(name, self.leases.get(name).await) else { return };
+            let record = record(&lease);
+            if record.holder.as_deref() != Some(&self.settings.identity) {
+                return;
+            }
+            let acquired = self.held.as_ref().map_or_else(|| self.clock.now(), |held| held.acquired);
+            match self.write(&lease.metadata, None, record.transitions, acquired).await {
+                Err(fault) if fault.kind == FaultKind::Conflict => {}
+                _ => return,
+            }
+        }
     }
 
     /// Ends only when leading is lost.
@@ -190,8 +215,10 @@ impl Candidate {
                     Err(_) => return End::Lost,
                 },
             };
-            if let (Some(_), Ok(Standing::Yield { .. })) = (&self.held, standing) {
-                return End::Lost;
+            match &standing {
+                Ok(Standing::Yield { .. }) if self.held.is_some() => return End::Lost,
+                Err(fault) => tracing::warn!(%fault, "the Lease could not be read or written"),
+                Ok(_) => {}
             }
             let wait = tokio::time::sleep(RETRY_PERIOD);
             match deadline {
@@ -238,6 +265,9 @@ impl Candidate {
         let renewed = self.origin.elapsed();
         let identity = self.settings.identity.clone();
         let metadata = self.write(onto, Some(&identity), transitions, acquired).await?;
+        if self.held.is_none() {
+            tracing::info!(identity = self.settings.identity, transitions, "leading");
+        }
         self.held = Some(Held { metadata, transitions, acquired, renewed });
         let state = State { leading: true, renewed: Some(renewed), transitions };
         self.state.send_replace(state);

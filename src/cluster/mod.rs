@@ -14,6 +14,8 @@ mod merge;
 mod namespace;
 pub mod status;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use admin::Home;
 pub use event::{Announcer, EventKind, Notice};

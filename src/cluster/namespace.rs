@@ -129,12 +129,11 @@ where
     api.patch_metadata(name, &parameters(), &patch).await.map(drop).map_err(|error| fault::of(&error))
 }
 
-/// The UID and revision of what was seen: a patch with them is refused once the object has changed.
+/// The revision of what was seen: a patch with it is refused once the object has changed, or another one has its name,
+/// since no two writes of a cluster have the same. A UID beside it would be ignored in a patch of status.
 pub(super) fn precondition(seen: &ObjectMeta) -> Result<serde_json::Value, Fault> {
-    match (&seen.uid, &seen.resource_version) {
-        (Some(uid), Some(revision)) => Ok(json!({"uid": uid, "resourceVersion": revision})),
-        _ => Err(fault::invalid("NoRevision")),
-    }
+    let revision = seen.resource_version.as_ref().ok_or_else(|| fault::invalid("NoRevision"))?;
+    Ok(json!({"resourceVersion": revision}))
 }
 
 /// The UID and revision of what was seen, as types.
