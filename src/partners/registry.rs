@@ -1,5 +1,8 @@
 //! Every partner that we rotate ourselves, one line each, and all types that we know.
 //!
+//! A new one is its file (with its `mod` line), a line in `DRIVERS`, and a bench in `tests/conformance/`, which fails until
+//! there is one.
+//!
 //! Read by the controller (a driver by its type's name), the resolver and `mes partners` (types).
 
 use std::sync::Arc;
@@ -7,7 +10,7 @@ use std::sync::Arc;
 use mes_core::partner::{PartnerType, aws_types};
 
 use super::within::Within;
-use super::{Doors, Partner, postgresql, salesforce};
+use super::{Doors, Partner};
 
 /// A driver: what it says of itself, and how it is opened.
 #[derive(Clone, Copy)]
@@ -20,8 +23,8 @@ pub struct Driver {
 
 #[rustfmt::skip] // One line a partner.
 const DRIVERS: &[Driver] = &[
-    Driver { describe: postgresql::describe, open: postgresql::open },
-    Driver { describe: salesforce::describe, open: salesforce::open },
+    Driver { describe: super::postgresql::describe, open: super::postgresql::open },
+    Driver { describe: super::salesforce::describe, open: super::salesforce::open },
 ];
 
 /// The drivers of this build.

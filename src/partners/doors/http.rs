@@ -13,6 +13,7 @@ use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use mes_core::fault::{Fault, FaultKind, Place};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -70,7 +71,10 @@ fn addressed(request: Request<Bytes>, below: &str, host: &str, port: u16) -> Res
     Ok(Request::from_parts(parts, Full::new(body)))
 }
 
-async fn exchanged(stream: TlsStream<TcpStream>, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Fault> {
+async fn exchanged<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Fault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_headers(MOST_HEADERS)
         .max_buf_size(MOST_HEADER_BYTES)
@@ -98,6 +102,11 @@ fn broken(error: &hyper::Error) -> &'static str {
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Response<Bytes>, Fault> {
     if response.status().is_redirection() {
         return Err(unknown("Redirect"));
+    }
+    // hyper's own bound is tried before each read, and one read may overshoot it.
+    let head: usize = response.headers().iter().map(|(name, text)| name.as_str().len() + text.len()).sum();
+    if head > MOST_HEADER_BYTES {
+        return Err(unknown("HeadersTooLarge"));
     }
     if response.headers().contains_key(CONTENT_ENCODING) {
         return Err(unknown("ContentEncoding"));
