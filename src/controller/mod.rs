@@ -20,7 +20,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace as KubernetesNamespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
@@ -149,12 +149,13 @@ impl Context {
 /// Waits until every cache is whole, and fills the index of who was first.
 async fn ready(context: &Context) {
     let caches = &context.caches;
-    let _ = tokio::join!(
-        caches.resources.wait_until_ready(),
-        caches.rotations.wait_until_ready(),
-        caches.accounts.wait_until_ready(),
-        caches.stores.wait_until_ready(),
-        caches.namespaces.wait_until_ready(),
+    let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
+    tokio::join!(
+        caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
+        caches.rotations.wait_until_ready().map(whole("Rotation")),
+        caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
+        caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
+        caches.namespaces.wait_until_ready().map(whole("Namespace")),
     );
     context.targets.look_again();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(30), context.targets.ready()).await;

@@ -98,13 +98,13 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         }
         Effect::RemoveTarget { target, onto } => reach.namespace.remove_target(target, onto).await,
         Effect::Open { rotation, trigger } => reach.namespace.open(rotation, *trigger).await,
-        Effect::Record { rotation, uid, onto, entries, .. } => {
+        Effect::Record { rotation, onto, entries, .. } => {
             let seen = wire(subject, rotation)?;
             let (holder, now) = (context.lease.holder(), context.outside.clock.now());
             let after = parse::recorded(seen, &subject.resource.own.uid, entries, &holder, now)
                 .map_err(|_| Fault::new(Place::Guard, FaultKind::Rejected, "IllegalEntry"))?;
             let before = seen.status.clone().unwrap_or_default();
-            reach.namespace.record(rotation, (uid, onto), &before, &after).await
+            reach.namespace.record(rotation, onto, &before, &after).await
         }
         Effect::Prune { rotation } => {
             let uid = subject.journal.rotations.iter().find(|each| each.name == *rotation).map(|each| each.uid.clone());

@@ -100,5 +100,5 @@ async fn waits(subject: &Subject, decision: &Decision) -> Result<(), Fault> {
     if after.waiting_for == before.waiting_for {
         return Ok(());
     }
-    subject.reach.namespace.record(&open.name, (&open.uid, &open.revision), &before, &after).await
+    subject.reach.namespace.record(&open.name, &open.revision, &before, &after).await
 }

@@ -108,7 +108,7 @@ impl Reach {
 
 pub(super) fn bound(spec: &Spec, origin: Granted<Origin>, acting: Option<Value>) -> Bound {
     let parameters: BTreeMap<String, String> = spec.parameters.clone();
-    Bound::new(origin, acting, parameters, spec.slots.clone())
+    Bound::new(origin, acting, parameters, spec.slots.clone()).granting(spec.scope.identities.clone())
 }
 
 pub(super) fn partner_type(spec: &Spec) -> Result<&'static PartnerType, Fault> {
