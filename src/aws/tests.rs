@@ -312,6 +312,7 @@ async fn a_host_that_takes_no_connection_and_one_that_nobody_vouches_for_get_not
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let full = socket.listen(1).unwrap().into_std().unwrap();
     let address = full.local_addr().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test knocks at its own server on loopback")]
     let knock = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
     let _waiting: Vec<_> = std::iter::repeat_with(knock).map_while(Result::ok).collect();
     let deaf = world.secret(|remote| remote.access.endpoint = Some(format!("http://{address}")));

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use super::told::Told;
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::Transport;
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
@@ -200,10 +201,10 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     metrics.set_leader(true);
     tracing::info!("leading");
     let stopping = stop.clone();
-    let controller =
-        controller::run(outside, settings, cluster_uid, campaign.handle(), metrics.clone(), readiness, async move {
-            stopping.notified().await
-        });
+    let tally = Arc::new(Told { metrics: metrics.clone(), readiness });
+    let controller = controller::run(outside, settings, cluster_uid, campaign.handle(), tally, async move {
+        stopping.notified().await;
+    });
     tokio::pin!(controller);
     tokio::select! {
         () = &mut controller => {}

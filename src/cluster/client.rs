@@ -56,6 +56,7 @@ pub fn connect_within(config: kube::Config, timeout: Duration) -> kube::Result<C
         return Err(kube::Error::ProxyProtocolDisabled { proxy_url, protocol_feature: "kube/http-proxy" });
     }
     let home = config.default_namespace.clone();
+    #[expect(clippy::disallowed_methods, reason = "the API server alone is reached so; partners go through the dialer")]
     let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
     connector.enforce_http(false);
     connector.set_connect_timeout(Some(timeout / 2));

@@ -12,12 +12,12 @@ use super::claims::Claims;
 use super::memory::Memory;
 use super::outside::Outside;
 use super::sweep::Sweeps;
+use super::tally::Tally;
 use super::watch::Targets;
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::Aws;
 use crate::cluster::{Announcer, Home, LeaseHandle};
 use crate::partners::Registry;
-use crate::telemetry::metrics::Metrics;
 
 /// The longest that one call to AWS or a partner may take, all in all.
 pub const CALL: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ pub(super) struct Context {
     pub(super) announcer: Announcer,
     pub(super) registry: Registry,
     pub(super) lease: LeaseHandle,
-    pub(super) metrics: Metrics,
+    pub(super) tally: Arc<dyn Tally>,
     pub(super) caches: Caches,
     pub(super) memory: Memory,
     pub(super) claims: Claims,

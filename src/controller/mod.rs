@@ -14,6 +14,7 @@ mod reach;
 mod reconcile;
 mod subject;
 mod sweep;
+mod tally;
 mod watch;
 
 use std::future::Future;
@@ -34,13 +35,12 @@ use tokio::sync::mpsc;
 
 pub use context::{CALL, Settings};
 pub use outside::Outside;
+pub use tally::{Line, Tally};
 
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::{Aws, KeySource, StaticKeys};
 use crate::cluster::{Announcer, Home, LeaseHandle};
 use crate::partners;
-use crate::telemetry::metrics::Metrics;
-use crate::telemetry::server::Readiness;
 use context::{Caches, Context};
 
 /// Reads static AWS keys for the AWS room, which never imports the cluster's.
@@ -68,8 +68,7 @@ pub async fn run(
     settings: Settings,
     cluster: Uid,
     lease: LeaseHandle,
-    metrics: Metrics,
-    readiness: Readiness,
+    tally: Arc<dyn Tally>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let client = outside.cluster.clone();
@@ -79,10 +78,8 @@ pub async fn run(
     let targets = Arc::new(watch::Targets::new(client.clone(), wakes.clone(), resources.store()));
     let caches = caches(&client, resources.store(), &wakes, &sweeps);
     let counted = {
-        let metrics = metrics.clone();
-        Arc::new(move |verb: &'static str, _: &Region, code: &str| {
-            metrics.counted(Place::SecretsManager, "", verb, code)
-        })
+        let tally = tally.clone();
+        Arc::new(move |verb: &'static str, _: &Region, code: &str| tally.called(Place::SecretsManager, verb, code))
     };
     let home = Home::of(&client, &settings.home);
     let context = Arc::new(Context {
@@ -92,7 +89,7 @@ pub async fn run(
         announcer: Announcer::new(client.clone(), &settings.instance),
         registry: partners::registry(),
         lease,
-        metrics,
+        tally,
         memory: memory::Memory::default(),
         claims: claims::Claims::default(),
         began: outside.clock.now(),
@@ -108,7 +105,7 @@ pub async fn run(
     let starting = context.clone();
     let gate = async move {
         ready(&starting).await;
-        readiness.set("caches", true);
+        starting.tally.ready();
         sweep::rounds(starting).await;
     };
     let rounds = tokio::spawn(gate);

@@ -88,7 +88,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         Effect::ApplyTarget { target, version, onto } => {
             let wanted = wanted(subject, spec()?, target)?;
             // Read after the revision that protects, and only if still AWSCURRENT (P16).
-            let (current, value) = reach.store()?.read_current().await?.ok_or_else(|| moved())?;
+            let (current, value) = reach.store()?.read_current().await?.ok_or_else(moved)?;
             if current != *version {
                 return Err(moved());
             }

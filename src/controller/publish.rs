@@ -51,7 +51,7 @@ pub(super) async fn tell(context: &Context, subject: &Subject, event: &Event, no
         rotation: rotation.as_ref().map(|(name, uid): &(ObjectName, Uid)| (name, uid)),
     };
     if let Err(fault) = context.announcer.tell(&subject.resource.own, notice, now).await {
-        context.metrics.reconcile_failed(&fault);
+        context.tally.failed(&fault);
     }
 }
 

@@ -19,8 +19,8 @@ use super::look::look;
 use super::perform::{acting, perform};
 use super::publish;
 use super::subject::Subject;
+use super::tally::Line;
 use crate::api::ManagedExternalSecret;
-use crate::telemetry::metrics::Line;
 
 /// Steps of one pass at the most: a resource that wants more lets others go first.
 const STEPS: usize = 200;
@@ -88,7 +88,7 @@ async fn act(context: &Context, subject: &Subject, facts: &mut Facts, effect: &E
         note_admin(context, subject, &outcome.as_ref().err().cloned());
     }
     if let Err(fault) = &outcome {
-        context.metrics.reconcile_failed(fault);
+        context.tally.failed(fault);
         return;
     }
     counted(context, subject, effect);
@@ -104,7 +104,7 @@ fn counted(context: &Context, subject: &Subject, effect: &Effect) {
         if let Entry::End(outcome) = entry
             && let Some(rotation) = subject.journal.rotations.iter().find(|rotation| rotation.uid == *uid)
         {
-            context.metrics.rotation_ended(partner_type(subject).as_ref(), rotation.trigger, *outcome);
+            context.tally.rotation_ended(partner_type(subject).as_ref(), rotation.trigger, *outcome);
         }
     }
 }
@@ -153,7 +153,7 @@ fn observe(context: &Context, subject: &Subject, status: &crate::api::ManagedExt
         .as_ref()
         .map(|time| time.0)
         .filter(|next| *next + context.settings.bounds.overdue < now);
-    context.metrics.observe(
+    context.tally.observe(
         &own.uid,
         Line {
             namespace: own.namespace.clone(),
@@ -196,7 +196,7 @@ fn sight_fault(sight: &mes_core::facts::Sight) -> Option<Fault> {
 fn gone(context: &Context, mes: &ManagedExternalSecret) -> Action {
     if let Some(uid) = mes.metadata.uid.clone().and_then(|uid| Uid::parse(uid).ok()) {
         context.memory.forget(&uid);
-        context.metrics.forget(&uid);
+        context.tally.forget(&uid);
         if let Some(created) = &mes.metadata.creation_timestamp {
             context.claims.forget(created.0, &uid);
         }
@@ -206,7 +206,7 @@ fn gone(context: &Context, mes: &ManagedExternalSecret) -> Action {
 
 /// When a pass was cut short: again after a little, more slowly where the API server refuses us.
 pub(super) fn after_fault(mes: &Arc<ManagedExternalSecret>, fault: &Fault, context: &Context) -> Action {
-    context.metrics.reconcile_failed(fault);
+    context.tally.failed(fault);
     let name = mes.metadata.name.as_deref().unwrap_or_default();
     let namespace = mes.metadata.namespace.as_deref().unwrap_or_default();
     tracing::warn!(namespace, name, %fault, "the pass was cut short");

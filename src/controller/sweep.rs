@@ -158,7 +158,7 @@ async fn round(context: &Context, wire: &SecretsManagerStore) {
             Some(described(context, &store).await)
         }
         Err(fault) => {
-            context.metrics.reconcile_failed(fault);
+            context.tally.failed(fault);
             None
         }
     };
@@ -340,7 +340,7 @@ async fn tell_store(
         account_id: account.map(|account| account.to_string()).or(before.account_id.clone()),
     };
     if let Err(fault) = store_status(&context.outside.cluster, wire, &after).await {
-        context.metrics.reconcile_failed(&fault);
+        context.tally.failed(&fault);
     }
 }
 
@@ -399,6 +399,6 @@ async fn check_account(context: &Context, wire: &PartnerAccount) {
     let conditions: Vec<Condition> = parse::merged(&before.conditions, &[ready], &[], generation, now);
     let after = PartnerAccountStatus { observed_generation: Some(generation), conditions };
     if let Err(fault) = account_status(&context.outside.cluster, wire, &after).await {
-        context.metrics.reconcile_failed(&fault);
+        context.tally.failed(&fault);
     }
 }

@@ -29,7 +29,8 @@ const POLL: Duration = Duration::from_secs(60);
 /// Wakes resources.
 pub(super) type Wakes = mpsc::UnboundedSender<ObjectRef<ManagedExternalSecret>>;
 
-type Seen = BTreeMap<TargetName, (ObjectName, Revision, Option<VersionId>)>;
+type Entry = (ObjectName, Revision, Option<VersionId>);
+type Seen = BTreeMap<TargetName, Entry>;
 
 /// Our labelled Secrets, by namespace, as the watches have them.
 pub(super) struct Targets {
@@ -206,7 +207,7 @@ impl Targets {
     }
 }
 
-fn entry(secret: &PartialObjectMeta<Secret>) -> Option<(TargetName, (ObjectName, Revision, Option<VersionId>))> {
+fn entry(secret: &PartialObjectMeta<Secret>) -> Option<(TargetName, Entry)> {
     let name = TargetName::parse(secret.name_any()).ok()?;
     let owner = ObjectName::parse(secret.labels().get(RESOURCE_LABEL)?.as_str()).ok()?;
     let revision = Revision::parse(secret.resource_version()?).ok()?;

@@ -19,7 +19,7 @@ fn a_minted_postgresql_role_is_made_replicated_delivered_and_rotated_on_request(
     assert!(world.logs_in("payments", "orders-db"), "the target's credential logs in");
     assert_eq!(mes["status"]["regions"].as_array().unwrap().len(), 3);
 
-    let made = world.plane.kubectl_with(&["create", "-f", "-"], &json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
+    let made = world.plane.kubectl_with(["create", "-f", "-"], &json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
         "metadata": {"generateName": "orders-db-", "namespace": "payments"}, "spec": {"resourceRef": {"name": "orders-db"}}}).to_string()).unwrap();
     assert!(made.status.success());
     let rotation = String::from_utf8(made.stdout).unwrap();

@@ -20,7 +20,7 @@ pub(crate) struct World {
     pub(crate) postgres: PostgreSql,
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
-    runtime: tokio::runtime::Runtime,
+    _runtime: tokio::runtime::Runtime,
 }
 
 /// The operator's process; killed when dropped.
@@ -47,7 +47,7 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
         let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
-        let world = Self { plane, postgres, sandbox, scratch, runtime };
+        let world = Self { plane, postgres, sandbox, scratch, _runtime: runtime };
         for (_, yaml) in crds().expect("CRDs") {
             world.plane.kubectl_apply(&yaml).expect("CRDs are served");
         }
@@ -179,11 +179,6 @@ impl World {
             .spawn()
             .expect("the operator");
         Operator { child, log, listen }
-    }
-
-    /// Runs something asynchronous of the sandbox's.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
     }
 }
 

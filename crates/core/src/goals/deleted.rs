@@ -23,7 +23,7 @@ pub fn deleted(case: Case<'_>) -> Verdict {
     if !resource.abandoned {
         settle(case)?;
     }
-    for rotation in case.journal.rotations.iter().filter(|rotation| rotation.held) {
+    if let Some(rotation) = case.journal.rotations.iter().find(|rotation| rotation.held) {
         return case.act(Effect::ReleaseRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() });
     }
     if resource.held { case.act(Effect::Release) } else { Ok(()) }

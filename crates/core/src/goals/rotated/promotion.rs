@@ -110,10 +110,10 @@ fn debts(
         owed.insert(credential.id.clone(), version.cloned());
     }
     let listed_superseded = |version: &VersionId| listed.iter().any(|credential| credential.versions.contains(version));
-    if let Some(version) = superseded.filter(|version| !listed_superseded(version)) {
-        if let Ok(id) = CredentialId::parse(version.as_str()) {
-            owed.insert(id, Some(version.clone()));
-        }
+    if let Some(version) = superseded.filter(|version| !listed_superseded(version))
+        && let Ok(id) = CredentialId::parse(version.as_str())
+    {
+        owed.insert(id, Some(version.clone()));
     }
     Ok(owed)
 }

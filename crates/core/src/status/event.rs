@@ -1,0 +1,109 @@
+//! The events of effects that went well, and of conditions that changed.
+
+use std::collections::BTreeMap;
+
+use super::{Truth, View, printable};
+use crate::effect::Effect;
+use crate::journal::{Entry, Outcome, Trigger};
+use crate::names::ObjectName;
+
+/// An event to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Whether a person should look.
+    pub warning: bool,
+    /// `reason`.
+    pub reason: &'static str,
+    /// `note`.
+    pub note: String,
+    /// `related`: the Rotation.
+    pub rotation: Option<ObjectName>,
+}
+
+/// The event of an effect that went well.
+pub fn event(effect: &Effect) -> Option<Event> {
+    let event = |reason, note: String, rotation: Option<&ObjectName>| {
+        Some(Event { warning: false, reason, note: printable(&note), rotation: rotation.cloned() })
+    };
+    match effect {
+        Effect::Mint { version, .. } | Effect::Compose { version, .. } => {
+            event("CandidateCreated", format!("a candidate was made and stored as {version}"), None)
+        }
+        Effect::Claim => event("TakenBack", "the AWS secret carries the claim of this resource".to_owned(), None),
+        Effect::ApplyTarget { target, version, .. } => {
+            event("TargetUpdated", format!("Secret {target} carries version {version}"), None)
+        }
+        Effect::Revoke { credential, .. } => event("Revoked", format!("{credential} was revoked at the partner"), None),
+        Effect::Record { rotation, entries, .. } => entries.iter().find_map(|entry| match entry {
+            Entry::Intend { number: 1, .. } => {
+                event("RotationStarted", format!("Rotation {rotation} began"), Some(rotation))
+            }
+            Entry::Accepted(1) => {
+                event("CandidateVerified", "the partner accepts the stored candidate".to_owned(), Some(rotation))
+            }
+            Entry::Promoted => event("Promoted", "AWSCURRENT is on the new version".to_owned(), Some(rotation)),
+            Entry::End(outcome) if outcome.failed() => Some(Event {
+                warning: true,
+                reason: "RotationFailed",
+                note: format!("Rotation {rotation} ended: {}", outcome_code(*outcome)),
+                rotation: Some(rotation.clone()),
+            }),
+            Entry::End(outcome) => event(
+                "RotationCompleted",
+                format!("Rotation {rotation} ended: {}", outcome_code(*outcome)),
+                Some(rotation),
+            ),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// The events of conditions that changed. `was`: status and reason by type.
+pub fn events_of_change(view: &View, was: &BTreeMap<String, (Truth, String)>) -> Vec<Event> {
+    let mut events = Vec::new();
+    for condition in &view.conditions {
+        let before = was.get(condition.kind);
+        if before.is_some_and(|(truth, reason)| *truth == condition.truth && *reason == condition.reason) {
+            continue;
+        }
+        let first_true = condition.truth == Truth::True && before.is_none_or(|(truth, _)| *truth != Truth::True);
+        let (warning, reason) = match (condition.kind, condition.truth, condition.reason) {
+            ("Stalled", Truth::True, reason) => (true, reason),
+            ("Onboarded", Truth::True, _) if first_true => (false, "Onboarded"),
+            ("Replicated", Truth::True, "InSync") if first_true => (false, "RegionInSync"),
+            ("Replicated", Truth::False, "RegionFailed" | "RegionUnreachable") => (true, "RegionFailed"),
+            ("Rotated", Truth::False, "PartnerUnavailable") => (true, "PartnerUnavailable"),
+            ("Ready", Truth::True, "RevocationHeld") => (true, "RevocationHeld"),
+            _ => continue,
+        };
+        events.push(Event { warning, reason, note: condition.message.clone(), rotation: view.active_rotation.clone() });
+    }
+    events
+}
+
+/// The code of an outcome: reason of conditions `Complete` and `Failed`.
+pub fn outcome_code(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Revoked => "Revoked",
+        Outcome::Kept => "Kept",
+        Outcome::RevokedByPartner => "RevokedByPartner",
+        Outcome::Merged => "Merged",
+        Outcome::Cancelled => "Cancelled",
+        Outcome::Exhausted => "Exhausted",
+        Outcome::NotDue => "NotDue",
+        Outcome::Restored => "Restored",
+        Outcome::EngineNotSupported => "EngineNotSupported",
+        Outcome::ResourceDeleted => "ResourceDeleted",
+        Outcome::PartnerRejected => "PartnerRejected",
+    }
+}
+
+/// The code of a trigger.
+pub fn trigger_code(trigger: Trigger) -> &'static str {
+    match trigger {
+        Trigger::Onboarding => "Onboarding",
+        Trigger::Schedule => "Schedule",
+        Trigger::Request => "Request",
+    }
+}
