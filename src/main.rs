@@ -11,11 +11,5 @@ fn main() -> ExitCode {
         eprintln!("error: another provider of cryptography than ring was installed in this process");
         return ExitCode::FAILURE;
     }
-    match Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    Cli::parse().run()
 }

@@ -8,6 +8,7 @@ mod docs;
 pub mod partners;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -61,12 +62,19 @@ pub enum Error {
 }
 
 impl Cli {
-    /// Does what was typed. Blocks.
-    pub fn run(self) -> Result<(), Error> {
-        match self.command {
-            Command::Crds(arguments) => print(&crds::run(&arguments)?),
-            Command::Partners(arguments) => print(&partners::run(&arguments)?),
-            Command::Docs(arguments) => print(&docs::run(&arguments)?),
+    /// Does what was typed; what goes wrong is told on standard error. Blocks.
+    pub fn run(self) -> ExitCode {
+        let text = match self.command {
+            Command::Crds(arguments) => crds::run(&arguments),
+            Command::Partners(arguments) => partners::run(&arguments),
+            Command::Docs(arguments) => docs::run(&arguments),
+        };
+        match text.and_then(|text| print(&text)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
         }
     }
 }
