@@ -54,9 +54,11 @@ fn row<const N: usize>(cells: [&str; N]) -> String {
     format!("| {} |\n", cells.map(cell).join(" | "))
 }
 
-/// A text that ends no cell and begins no markup.
+/// A text that ends no cell and, outside of code, begins no markup.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ")
+    let part = |(at, part): (usize, &str)| if at % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() };
+    let escaped: Vec<_> = text.split('`').enumerate().map(part).collect();
+    escaped.join("`").replace('|', "\\|").replace('\n', " ")
 }
 
 fn code(text: &str) -> String {
