@@ -1,28 +1,15 @@
-//! The operator's program.
+//! The program `mes`: the operator (`mes run`), and what a person asks beside it.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use managed_external_secrets::cli::run;
-
-#[derive(Parser)]
-#[command(name = "mes", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Runs the operator.
-    Run(run::Arguments),
-}
+use clap::Parser;
+use managed_external_secrets::cli::Cli;
 
 fn main() -> ExitCode {
+    // Before anything can open a TLS connection: two providers in one process would each be half chosen.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
+        eprintln!("error: another provider of cryptography than ring was installed in this process");
         return ExitCode::FAILURE;
     }
-    match Cli::parse().command {
-        Command::Run(arguments) => run::run(arguments),
-    }
+    Cli::parse().run()
 }

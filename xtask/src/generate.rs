@@ -30,7 +30,28 @@ pub enum Program {
 /// Every generated file, such as
 /// `Generated { path: "crds/rotations.yaml", by: Program::Mes(&["crds", "rotations"]) }`.
 /// What `helm` reads must stand before what it renders.
-pub const FILES: &[Generated] = &[];
+#[rustfmt::skip] // A file a line.
+pub const FILES: &[Generated] = &[
+    Generated { path: "crds/managed-secrets.io_managedexternalsecrets.yaml", by: Program::Mes(&["crds", "managedexternalsecrets"]) },
+    Generated { path: "crds/managed-secrets.io_partneraccounts.yaml", by: Program::Mes(&["crds", "partneraccounts"]) },
+    Generated { path: "crds/managed-secrets.io_rotations.yaml", by: Program::Mes(&["crds", "rotations"]) },
+    Generated { path: "crds/managed-secrets.io_secretsmanagerstores.yaml", by: Program::Mes(&["crds", "secretsmanagerstores"]) },
+    // Helm reads nothing outside of a chart, and a chart's own folder `crds` is never upgraded: hence these copies.
+    Generated { path: "charts/managed-external-secrets/files/crds/managedexternalsecrets.yaml", by: Program::Mes(&["crds", "managedexternalsecrets"]) },
+    Generated { path: "charts/managed-external-secrets/files/crds/partneraccounts.yaml", by: Program::Mes(&["crds", "partneraccounts"]) },
+    Generated { path: "charts/managed-external-secrets/files/crds/rotations.yaml", by: Program::Mes(&["crds", "rotations"]) },
+    Generated { path: "charts/managed-external-secrets/files/crds/secretsmanagerstores.yaml", by: Program::Mes(&["crds", "secretsmanagerstores"]) },
+    // What the demo and the end-to-end tests apply.
+    Generated { path: "charts/rendered/demo.yaml", by: Program::Helm(&["template", "mes", "charts/managed-external-secrets", "--namespace", "mes-system", "--values", "charts/rendered/demo-values.yaml"]) },
+    Generated { path: "docs/cli.md", by: Program::Mes(&["docs", "cli"]) },
+    Generated { path: "docs/metrics.md", by: Program::Mes(&["docs", "metrics"]) },
+    Generated { path: "docs/reasons.md", by: Program::Mes(&["docs", "reasons"]) },
+    Generated { path: "docs/partners/README.md", by: Program::Mes(&["docs", "partners"]) },
+    Generated { path: "docs/kinds/managedexternalsecret.md", by: Program::Mes(&["docs", "kinds", "managedexternalsecrets"]) },
+    Generated { path: "docs/kinds/partneraccount.md", by: Program::Mes(&["docs", "kinds", "partneraccounts"]) },
+    Generated { path: "docs/kinds/rotation.md", by: Program::Mes(&["docs", "kinds", "rotations"]) },
+    Generated { path: "docs/kinds/secretsmanagerstore.md", by: Program::Mes(&["docs", "kinds", "secretsmanagerstores"]) },
+];
 
 /// Writes every generated file, and gives the paths of those that changed. With `check`, writes none of them.
 pub fn run(check: bool) -> Result<Vec<&'static str>> {
