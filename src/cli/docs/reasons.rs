@@ -219,14 +219,17 @@ mod tests {
             assert!(page.contains(&format!("| `{reason}` |")), "{reason}");
         }
         // Of the status, without what is no reason of a condition: types, states of a region, events.
-        let status = include_str!("../../../crates/core/src/status.rs");
+        let status = concat!(
+            include_str!("../../../crates/core/src/status/conditions.rs"),
+            include_str!("../../../crates/core/src/status/event.rs")
+        );
         let conditions_of = |from: &str, to: &str| {
             let start = status.find(from).unwrap();
             let end = status[start..].find(to).unwrap() + start;
             quoted(&status[start..end])
         };
         let types = ["Ready", "Onboarded", "Replicated", "Synced", "Rotated", "Reconciling", "Stalled"];
-        let told = conditions_of("fn conditions(", "/// Printable ASCII");
+        let told = conditions_of("fn conditions(", "//! The events of effects");
         let told = told.into_iter().filter(|name| !types.contains(name));
         let outcomes = conditions_of("pub fn outcome_code", "pub fn trigger_code");
         for reason in told.chain(outcomes) {
