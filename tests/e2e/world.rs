@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use managed_external_secrets::cli::crds::crds;
 use sandbox::{Options as SandboxOptions, Served};
 use serde_json::{Value, json};
 use xtask::control_plane::{ControlPlane, Options};
@@ -20,6 +19,7 @@ pub(crate) struct World {
     pub(crate) postgres: PostgreSql,
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
+    account: PathBuf,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -47,11 +47,10 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
         let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
-        let world = Self { plane, postgres, sandbox, scratch, _runtime: runtime };
-        for (_, yaml) in crds().expect("CRDs") {
-            world.plane.kubectl_apply(&yaml).expect("CRDs are served");
-        }
+        let mut world = Self { plane, postgres, sandbox, scratch, account: PathBuf::new(), _runtime: runtime };
         world.prepare();
+        world.account =
+            world.plane.service_account_kubeconfig("mes-system", "mes").expect("a token of the ServiceAccount");
         world
     }
 
@@ -64,6 +63,13 @@ impl World {
         for namespace in ["payments", "privacy", "orders"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"db": "main"}}}));
         }
+        // The chart's manifests as they are committed: definitions, ServiceAccount, roles, bindings. Its Deployment stays
+        // without a pod, since nothing schedules here; the process runs beside it with the same rights.
+        let rendered = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/rendered/demo.yaml");
+        self.plane
+            .kubectl_apply(&std::fs::read_to_string(rendered).expect("the rendered chart"))
+            .expect("the chart applies");
+        self.lend("orders");
         self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "aws-keys", "namespace": "mes-system"},
             "stringData": {"accessKeyID": "AKIAMESOPERATOR00001", "secretAccessKey": "not-verified-by-the-sandbox"}}));
         let endpoint = format!("postgresql://{host}:5432/postgres");
@@ -78,6 +84,15 @@ impl World {
             "spec": {"partnerTypes": ["PostgreSQLRole"], "endpoint": endpoint, "caBundle": ca, "privateNetworks": ["127.0.0.1/32"],
                 "admin": {"secretRef": {"name": "pg-main-admin"}},
                 "grants": [{"namespaceSelector": {"matchLabels": {"db": "main"}}, "identities": ["{namespace}_*"]}]}}));
+    }
+
+    /// Binds the chart's roles in a namespace, as its values do for those that they name.
+    pub(crate) fn lend(&self, namespace: &str) {
+        for role in ["mes-namespace", "mes-collect"] {
+            self.apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": role, "namespace": namespace},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+                "subjects": [{"kind": "ServiceAccount", "name": "mes", "namespace": "mes-system"}]}));
+        }
     }
 
     /// Applies one object, server-side.
@@ -171,7 +186,7 @@ impl World {
             ])
             .args(["--spacing", "1s", "--sweep-interval", "2s"])
             .args(more)
-            .env("KUBECONFIG", self.plane.kubeconfig())
+            .env("KUBECONFIG", &self.account)
             .env("POD_NAME", "mes-0")
             .stdout(output.try_clone().expect("a log"))
             .stderr(output)
