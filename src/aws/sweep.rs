@@ -9,7 +9,7 @@ use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry};
 use mes_core::facts::SweepLine;
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::names::{AccountId, Region, SecretName, Stage, Uid, VersionId};
+use mes_core::names::{AccountId, Arn, Region, SecretName, Stage, Uid, VersionId};
 use mes_core::spec::Access;
 
 use super::credentials::Session;
@@ -129,6 +129,7 @@ fn line(entry: &SecretListEntry) -> Result<SweepLine, Fault> {
     let versions: BTreeMap<VersionId, BTreeSet<Stage>> = read::versions(entry.secret_versions_to_stages())?;
     let current = versions.iter().find(|(_, stages)| stages.iter().any(|each| each.as_str() == Stage::CURRENT));
     Ok(SweepLine {
+        arn: entry.arn().and_then(|arn| Arn::parse(arn).ok()),
         current: current.map(|(version, _)| version.clone()),
         changed: entry.last_changed_date().map(read::timestamp).transpose()?,
         scheduled_for_deletion: entry.deleted_date().is_some(),

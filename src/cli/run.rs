@@ -166,6 +166,7 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     let cluster_uid = cluster_uid(&cluster).await?;
     wait_for_definitions(&cluster, &readiness).await;
 
+    in_no_pod(&arguments)?;
     let egress = egress(&arguments)?;
     let calls = {
         let metrics = metrics.clone();
@@ -264,6 +265,21 @@ fn egress(arguments: &Arguments) -> Result<Egress, Problem> {
         self_rotating_hosts: arguments.self_rotating_hosts.clone(),
         loopback,
     })
+}
+
+/// What lifts guards for tests is refused where a pod's token is mounted: no install can carry it by mistake.
+fn in_no_pod(arguments: &Arguments) -> Result<(), Problem> {
+    let lifted = [
+        ("loopback-partners", arguments.loopback_partners.is_some()),
+        ("allow-store-endpoints", arguments.allow_store_endpoints),
+    ];
+    let in_pod = std::path::Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token").exists();
+    match lifted.iter().find(|(_, lifted)| *lifted && in_pod) {
+        Some((flag, _)) => {
+            Err(Problem::Flag { flag, what: "is for tests on one machine, and refused in a pod".to_owned() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// The cluster's id, read once: that of namespace `kube-system`.

@@ -8,6 +8,7 @@ use kube::runtime::reflector::Store;
 use mes_core::facts::Bounds;
 use mes_core::names::{Namespace, Uid};
 
+use super::budget::Budget;
 use super::claims::Claims;
 use super::memory::Memory;
 use super::outside::Outside;
@@ -65,6 +66,7 @@ pub(super) struct Context {
     pub(super) caches: Caches,
     pub(super) memory: Memory,
     pub(super) claims: Claims,
+    pub(super) budget: Arc<Budget>,
     pub(super) sweeps: Arc<Sweeps>,
     pub(super) targets: Arc<Targets>,
     pub(super) began: jiff::Timestamp,

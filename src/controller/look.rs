@@ -24,11 +24,11 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
             Ok(spec) => seed(reach, spec).await,
             Err(fault) => Err(fault),
         }),
-        Look::StoreSecret => Sight::StoreSecret(match reach.store() {
+        Look::StoreSecret => Sight::StoreSecret(match reach.store_in_turn().await {
             Ok(store) => store.describe().await,
             Err(fault) => Err(fault),
         }),
-        Look::Replica(region) => Sight::Replica(match reach.store() {
+        Look::Replica(region) => Sight::Replica(match reach.store_in_turn().await {
             Ok(store) => store.replica(region).await,
             Err(fault) => Err(fault),
         }),
@@ -51,7 +51,7 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
                         }
                     }
                     let bound = reach.bound(spec, acting).await?;
-                    reach.partner()?.list(&bound, &values).await.map(Some)
+                    reach.partner_in_turn().await?.list(&bound, &values).await.map(Some)
                 }
                 .await
             }
@@ -88,7 +88,7 @@ async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
         return Ok(Some(Seed::Accepted { identity }));
     }
     let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };
-    Ok(Some(match reach.partner()?.verify(&bound(spec, origin, None), &value).await? {
+    Ok(Some(match reach.partner_in_turn().await?.verify(&bound(spec, origin, None), &value).await? {
         Acceptance::Accepted => Seed::Accepted { identity },
         Acceptance::Refused => Seed::Refused,
         Acceptance::Alien | Acceptance::Malformed => Seed::WrongHost,
@@ -101,7 +101,7 @@ async fn acceptance(reach: &Reach, spec: &Spec, version: &VersionId) -> Result<O
         return Ok(Some(Acceptance::Malformed));
     }
     match Reach::bound_of(spec, &value) {
-        Ok(bound) => reach.partner()?.verify(&bound, &value).await.map(Some),
+        Ok(bound) => reach.partner_in_turn().await?.verify(&bound, &value).await.map(Some),
         Err(_) => Ok(Some(Acceptance::Alien)),
     }
 }
@@ -119,7 +119,7 @@ async fn target(subject: &Subject, spec: &Spec, name: &TargetName) -> Result<Opt
     let wanted = wanted(subject, spec, name)?;
     // What protects is read before what it protects: the Secret's revision is taken by the read below, and the bytes
     // that `perform` writes are read after that again (P16).
-    let value = subject.reach.store()?.read_current().await;
+    let value = subject.reach.store_in_turn().await?.read_current().await;
     let (rendered, problem) = match &value {
         Ok(Some((_, value))) => match render(wanted.spec, value) {
             Ok(rendered) => (Some(rendered), None),

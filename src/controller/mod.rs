@@ -3,6 +3,7 @@
 //! One controller: a Rotation has none of its own, it is the journal of its resource. What wakes a resource is in
 //! `watch`, what it may touch in `reach`, the loop in `reconcile`, bytes in `look` and `perform` alone.
 
+mod budget;
 mod claims;
 mod context;
 mod look;
@@ -92,6 +93,7 @@ pub async fn run(
         tally,
         memory: memory::Memory::default(),
         claims: claims::Claims::default(),
+        budget: Arc::default(),
         began: outside.clock.now(),
         ready: std::sync::atomic::AtomicBool::new(false),
         caches,

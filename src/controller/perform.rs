@@ -28,24 +28,24 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         Effect::Release => reach.namespace.release().await,
         Effect::HoldRotation { rotation, onto } => reach.namespace.hold_rotation(rotation, onto).await,
         Effect::ReleaseRotation { rotation, onto } => reach.namespace.release_rotation(rotation, onto).await,
-        Effect::CreateSecret => reach.store()?.create().await,
-        Effect::Claim => reach.store()?.claim().await,
+        Effect::CreateSecret => reach.store_in_turn().await?.create().await,
+        Effect::Claim => reach.store_in_turn().await?.claim().await,
         Effect::CreateManaged { version } => {
             let (spec, value) = (spec()?, seed(subject, spec()?).await?);
-            reach.store()?.create_managed(version, &value, &type_name(spec)?).await
+            reach.store_in_turn().await?.create_managed(version, &value, &type_name(spec)?).await
         }
         Effect::Delegate { immediately } => match &spec()?.rotation.engine {
-            Engine::SecretsManager(delegation) => reach.store()?.delegate(delegation, *immediately).await,
+            Engine::SecretsManager(delegation) => reach.store_in_turn().await?.delegate(delegation, *immediately).await,
             Engine::Operator(_) | Engine::None => Err(guard("NotDelegated")),
         },
         Effect::Onboard { version } => {
             let value = seed(subject, spec()?).await?;
-            reach.store()?.put_first(version, &value).await
+            reach.store_in_turn().await?.put_first(version, &value).await
         }
         Effect::Mint { version, basis, tag, acting, .. } => {
             let basis = basis_of(subject, basis.as_ref()).await?;
             let bound = reach.bound(spec()?, acting).await?;
-            let value = reach.partner()?.create(&bound, basis.as_ref(), tag).await?;
+            let value = reach.partner_in_turn().await?.create(&bound, basis.as_ref(), tag).await?;
             put(context, subject, version, &value).await
         }
         Effect::Compose { version, basis, slot, .. } => {
@@ -60,35 +60,37 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
             };
             let random = &*context.outside.random;
             let value = reach.partner()?.compose(&bound(spec, origin, None), basis.as_ref(), slot.as_ref(), random)?;
-            reach.store()?.put_pending(version, &value).await
+            reach.store_in_turn().await?.put_pending(version, &value).await
         }
         Effect::Register { version, acting, .. } => {
             let value = reach.must_read(version).await?;
             let bound = reach.bound(spec()?, acting).await?;
-            reach.partner()?.register(&bound, &value).await
+            reach.partner_in_turn().await?.register(&bound, &value).await
         }
         Effect::Activate { version, acting } => {
             let value = reach.must_read(version).await?;
             let bound = reach.bound(spec()?, acting).await?;
-            reach.partner()?.activate(&bound, &value).await
+            reach.partner_in_turn().await?.activate(&bound, &value).await
         }
-        Effect::Promote { to, from, .. } => reach.store()?.promote(to, from.as_ref()).await,
-        Effect::Discard { version } => reach.store()?.discard_pending(version).await,
+        Effect::Promote { to, from, .. } => reach.store_in_turn().await?.promote(to, from.as_ref()).await,
+        Effect::Discard { version } => reach.store_in_turn().await?.discard_pending(version).await,
         Effect::Revoke { credential, version, acting, .. } => {
             let held = match version {
                 Some(version) => reach.read(version).await?,
                 None => None,
             };
             let bound = reach.bound(spec()?, acting).await?;
-            reach.partner()?.revoke(&bound, credential, held.as_ref()).await
+            reach.partner_in_turn().await?.revoke(&bound, credential, held.as_ref()).await
         }
-        Effect::Replicate { region, kms_key } => reach.store()?.replicate(region, kms_key.as_ref()).await,
-        Effect::RemoveReplica { region } => reach.store()?.remove_replica(region).await,
-        Effect::DeleteSecret { recovery_window_days } => reach.store()?.delete(*recovery_window_days).await,
+        Effect::Replicate { region, kms_key } => reach.store_in_turn().await?.replicate(region, kms_key.as_ref()).await,
+        Effect::RemoveReplica { region } => reach.store_in_turn().await?.remove_replica(region).await,
+        Effect::DeleteSecret { recovery_window_days } => {
+            reach.store_in_turn().await?.delete(*recovery_window_days).await
+        }
         Effect::ApplyTarget { target, version, onto } => {
             let wanted = wanted(subject, spec()?, target)?;
             // Read after the revision that protects, and only if still AWSCURRENT (P16).
-            let (current, value) = reach.store()?.read_current().await?.ok_or_else(moved)?;
+            let (current, value) = reach.store_in_turn().await?.read_current().await?.ok_or_else(moved)?;
             if current != *version {
                 return Err(moved());
             }

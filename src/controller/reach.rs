@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mes_core::effect::Acting;
 use mes_core::facts::Seed;
@@ -15,10 +16,14 @@ use mes_core::scope::{Granted, admin_matches, origin_of};
 use mes_core::secret::Value;
 use mes_core::spec::{Admin, Origin, Resource, Spec};
 
+use super::budget::Budget;
 use super::context::Context;
 use crate::aws::StoreSecret;
 use crate::cluster::{Home, Namespace};
 use crate::partners::{Bound, Partner};
+
+/// Under which name somebody is asked, and how often at the most.
+pub(super) type Turn = (String, Option<Duration>);
 
 /// The reach of one resource in one pass.
 pub(super) struct Reach {
@@ -29,10 +34,14 @@ pub(super) struct Reach {
     pub(super) partner: Option<Arc<dyn Partner>>,
     admin_store: Option<StoreSecret>,
     home: Home,
+    budget: Arc<Budget>,
+    store_turn: Turn,
+    account_turn: Turn,
 }
 
 impl Reach {
-    pub(super) fn of(context: &Context, resource: &Resource) -> Self {
+    /// `turns`: under which names its store and its account are asked, and how often each may be.
+    pub(super) fn of(context: &Context, resource: &Resource, turns: (Turn, Turn)) -> Self {
         let spec = resource.spec.as_ref().ok();
         let scope = spec.map(|spec| &spec.scope);
         let partner = spec.and_then(|spec| context.registry.find(spec.partner?.name, &context.outside.partners));
@@ -43,10 +52,27 @@ impl Reach {
             partner,
             admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
             home: context.home.clone(),
+            budget: context.budget.clone(),
+            store_turn: turns.0,
+            account_turn: turns.1,
         }
     }
 
-    /// Its secret, if its store may be asked.
+    /// Its secret, once its store may be asked.
+    pub(super) async fn store_in_turn(&self) -> Result<&StoreSecret, Fault> {
+        let store = self.store()?;
+        self.budget.turn(Place::SecretsManager, &self.store_turn.0, self.store_turn.1).await?;
+        Ok(store)
+    }
+
+    /// Its partner's driver, once the account may be asked.
+    pub(super) async fn partner_in_turn(&self) -> Result<&dyn Partner, Fault> {
+        let partner = self.partner()?;
+        self.budget.turn(Place::Partner, &self.account_turn.0, self.account_turn.1).await?;
+        Ok(partner)
+    }
+
+    /// Its secret, if its store may be asked at all.
     pub(super) fn store(&self) -> Result<&StoreSecret, Fault> {
         if let Some(refused) = &self.store_refused {
             return Err(refused.clone());
@@ -61,7 +87,7 @@ impl Reach {
 
     /// The bytes of a version.
     pub(super) async fn read(&self, version: &VersionId) -> Result<Option<Value>, Fault> {
-        self.store()?.read(version).await
+        self.store_in_turn().await?.read(version).await
     }
 
     /// The bytes of a version that must be there.

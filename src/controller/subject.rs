@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::runtime::reflector::ObjectRef;
@@ -14,9 +15,10 @@ use mes_core::names::{Identity, ObjectName, SecretName, TargetName, Uid};
 use mes_core::scope::{Named, Older, Reference, Written};
 use mes_core::spec::{Own, Resource};
 
+use super::budget::every;
 use super::claims;
 use super::context::Context;
-use super::reach::Reach;
+use super::reach::{Reach, Turn};
 use crate::api::{self, ManagedExternalSecret, parse};
 
 /// Annotation by which a person asks that everything be read again.
@@ -115,9 +117,9 @@ impl Subject {
         let own = parse::own(&mes, &context.cluster, &uid)?;
         let labels: BTreeMap<String, String> = cached.metadata.labels.clone().unwrap_or_default();
         let written = parse::written(&mes);
-        let resource = resolve(context, &mes, own, written, &labels);
+        let (resource, turns) = resolve(context, &mes, own, written, &labels);
         let journal = parse::journal(&rotations, &resource.own.uid)?;
-        let reach = Reach::of(context, &resource);
+        let reach = Reach::of(context, &resource, turns);
         Ok(Self { mes, rotations, resource, journal, reach })
     }
 }
@@ -128,18 +130,19 @@ fn resolve(
     own: Own,
     written: Result<Written, mes_core::reason::Reason>,
     labels: &BTreeMap<String, String>,
-) -> Resource {
+) -> (Resource, (Turn, Turn)) {
     let account_name = written.as_ref().ok().and_then(|written| written.partner.as_ref()?.account.clone());
     let store_name = written.as_ref().ok().map(|written| written.store.clone());
     let account = account_name
         .as_ref()
         .map(|name| context.caches.accounts.get(&ObjectRef::new(name.as_str())).map(|found| parse::account(&found)));
     let store = store_name.as_ref().map(|name| store_of(context, name));
-    let admin_store_name = account.as_ref().and_then(|found| match found.as_ref()?.as_ref()?.admin.as_ref()? {
-        mes_core::scope::AdminReference::StoreSecret { store, .. } => Some(store.clone()),
+    let admin_secret = account.as_ref().and_then(|found| match found.as_ref()?.as_ref()?.admin.as_ref()? {
+        mes_core::scope::AdminReference::StoreSecret { store, name } => Some((store.clone(), name.clone())),
         mes_core::scope::AdminReference::Secret(_) | mes_core::scope::AdminReference::Unreadable => None,
     });
-    let admin_store = admin_store_name.as_ref().map(|name| store_of(context, name));
+    let admin_store = admin_secret.as_ref().map(|(store, _)| store_of(context, store));
+    let admin_arn = admin_secret.as_ref().and_then(|(store, name)| context.sweeps.line(store, name)?.arn);
     let names = names(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
     let older: Older = context.claims.older(&own, &names, |_| true);
     let registry = context.registry;
@@ -147,7 +150,7 @@ fn resolve(
         store: reference(&store),
         account: reference(&account),
         admin_store: reference(&admin_store),
-        admin_arn: None,
+        admin_arn: admin_arn.as_ref(),
         namespace_labels: labels,
         older: &older,
         partner_type: &|name| registry.partner_type(name),
@@ -158,7 +161,16 @@ fn resolve(
         claimed.identities.extend(spec.scope.identities.iter().map(|identity| (**identity).clone()));
     }
     context.claims.note(&resource.own, claimed);
-    resource
+    let found_store = store.as_ref().and_then(|found| found.as_ref()?.as_ref());
+    let found_account = account.as_ref().and_then(|found| found.as_ref()?.as_ref());
+    let of_store =
+        found_store.map(|store| (store.name.to_string(), every(store.requests_per_second, Duration::from_secs(1))));
+    let of_account = found_account
+        .map(|account| (account.name.to_string(), every(account.requests_per_minute, Duration::from_secs(60))));
+    let turn = |prefix: &str, turn: Option<Turn>| {
+        turn.map_or_else(Turn::default, |(name, every)| (format!("{prefix}/{name}"), every))
+    };
+    (resource, (turn("store", of_store), turn("account", of_account)))
 }
 
 /// What a resource names, whoever has it: for the index of who was first.

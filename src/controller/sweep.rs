@@ -53,9 +53,7 @@ impl Sweeps {
     pub(super) fn line(&self, store: &ObjectName, secret: &SecretName) -> Option<SweepLine> {
         let stores = self.lock();
         let lines = stores.get(store)?.lines.as_ref()?;
-        let none =
-            || SweepLine { current: None, versions: BTreeMap::new(), changed: None, scheduled_for_deletion: false };
-        Some(lines.get(secret).cloned().unwrap_or_else(none))
+        Some(lines.get(secret).cloned().unwrap_or_default())
     }
 
     /// Why a store must not be asked: not checked yet, or not what its administrators say it is.
@@ -69,13 +67,7 @@ impl Sweeps {
     /// A Describe told more than the last sweep.
     pub(super) fn learn(&self, store: &ObjectName, secret: &SecretName, seen: &StoreSecret) {
         if let Some(lines) = self.lock().get_mut(store).and_then(|known| known.lines.as_mut()) {
-            let line = SweepLine {
-                current: seen.current().cloned(),
-                versions: seen.versions.clone(),
-                changed: None,
-                scheduled_for_deletion: seen.scheduled_for_deletion,
-            };
-            lines.insert(secret.clone(), line);
+            lines.insert(secret.clone(), seen.into());
         }
     }
 
@@ -209,17 +201,26 @@ fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<(ObjectNa
     Some((ObjectName::parse(store).ok()?, SecretName::parse(name).ok()?))
 }
 
-/// Names that carry no claim of ours: observed, or about to be adopted.
+/// Names that carry no claim of ours: observed, about to be adopted, or an account's admin credential.
 fn named(context: &Context, store: &Store) -> BTreeSet<SecretName> {
     let resources = context.caches.resources.state();
     let explicit = resources
         .iter()
         .filter(|mes| mes.spec.store_ref.as_ref().is_some_and(|reference| reference.secret_name.is_some()));
+    let admins = context.caches.accounts.state().into_iter().filter_map(|account| admin_secret(&account));
     explicit
         .filter_map(|mes| secret_of(context, mes))
+        .chain(admins)
         .filter(|(of, _)| *of == store.name)
         .map(|(_, secret)| secret)
         .collect()
+}
+
+/// Which secret of which store holds an account's admin credential, where one does.
+fn admin_secret(account: &PartnerAccount) -> Option<(ObjectName, SecretName)> {
+    let reference = account.spec.admin.as_ref()?.store_ref.as_ref()?;
+    let store = ObjectName::parse(reference.name.as_str()).ok()?;
+    Some((store, SecretName::parse(reference.secret_name.as_str()).ok()?))
 }
 
 /// Where IAM forbids the list: one Describe a secret.
@@ -231,13 +232,7 @@ async fn described(context: &Context, store: &Store) -> BTreeMap<SecretName, Swe
         let Ok(asked) = subject.reach.store() else { continue };
         match asked.describe().await {
             Ok(Some(seen)) => {
-                let line = SweepLine {
-                    current: seen.current().cloned(),
-                    versions: seen.versions,
-                    changed: None,
-                    scheduled_for_deletion: seen.scheduled_for_deletion,
-                };
-                lines.insert(secret, line);
+                lines.insert(secret, (&seen).into());
             }
             Ok(None) => {}
             // Unknown is not absent: what was known stays.

@@ -276,8 +276,10 @@ pub struct Glimpse {
 }
 
 /// A secret as `ListSecrets` shows it: may lag by minutes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepLine {
+    /// Its ARN.
+    pub arn: Option<Arn>,
     /// AWSCURRENT.
     pub current: Option<VersionId>,
     /// Every labelled version.
@@ -386,6 +388,18 @@ impl Facts {
 
     pub(crate) fn seen(&self, look: &Look) -> Option<&Sight> {
         self.seen.get(look)
+    }
+}
+
+impl From<&StoreSecret> for SweepLine {
+    fn from(seen: &StoreSecret) -> Self {
+        Self {
+            arn: Some(seen.arn.clone()),
+            current: seen.current().cloned(),
+            versions: seen.versions.clone(),
+            changed: None,
+            scheduled_for_deletion: seen.scheduled_for_deletion,
+        }
     }
 }
 

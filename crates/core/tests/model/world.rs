@@ -331,6 +331,7 @@ impl World {
 
     fn glimpse(&self) -> Glimpse {
         let sweep = SweepLine {
+            arn: None,
             current: self.current().cloned(),
             versions: self.stages.clone(),
             changed: None,
