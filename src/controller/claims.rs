@@ -4,27 +4,19 @@
 //! seen. Filled from the cache before the first pass, kept by every pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use mes_core::names::{Identity, Namespace, ObjectName, SecretName, TargetName, Uid};
-use mes_core::scope::Older;
+use mes_core::scope::{Holding, Older};
 use mes_core::spec::Own;
 
 /// A resource's age: smaller is older.
 type Age = (Timestamp, Uid);
 
-/// What one resource names.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) identities: BTreeSet<Identity>,
-    pub(super) secret: Option<(ObjectName, SecretName)>,
-    pub(super) targets: BTreeSet<TargetName>,
-}
-
 #[derive(Debug, Default)]
 struct Index {
-    named: BTreeMap<Uid, (Namespace, Named)>,
+    holdings: BTreeMap<Uid, Holding>,
     identities: BTreeMap<Identity, BTreeSet<Age>>,
     secrets: BTreeMap<(ObjectName, SecretName), BTreeSet<Age>>,
     targets: BTreeMap<(Namespace, TargetName), BTreeSet<Age>>,
@@ -35,69 +27,69 @@ struct Index {
 pub(super) struct Claims(Mutex<Index>);
 
 impl Claims {
-    /// Notes what a resource names, in place of what it named before.
-    pub(super) fn note(&self, own: &Own, named: Named) {
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if index.named.get(&own.uid).is_some_and(|(_, before)| *before == named) {
+    /// Notes what a resource holds, in place of what it held before.
+    pub(super) fn note(&self, holding: Holding) {
+        let mut index = self.lock();
+        if index.holdings.get(&holding.own.uid).is_some_and(|before| *before == holding) {
             return;
         }
-        index.withdraw(own.created, &own.uid);
-        let age = || (own.created, own.uid.clone());
-        for identity in &named.identities {
+        index.withdraw(&holding.own.uid);
+        let age = || age(&holding.own);
+        for identity in &holding.identities {
             index.identities.entry(identity.clone()).or_default().insert(age());
         }
-        if let Some(secret) = &named.secret {
+        if let Some(secret) = &holding.secret {
             index.secrets.entry(secret.clone()).or_default().insert(age());
         }
-        for target in &named.targets {
-            index.targets.entry((own.namespace.clone(), target.clone())).or_default().insert(age());
+        for target in &holding.targets {
+            index.targets.entry((holding.own.namespace.clone(), target.clone())).or_default().insert(age());
         }
-        index.named.insert(own.uid.clone(), (own.namespace.clone(), named));
+        index.holdings.insert(holding.own.uid.clone(), holding);
     }
 
     /// Forgets a resource that is gone.
-    pub(super) fn forget(&self, created: Timestamp, uid: &Uid) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).withdraw(created, uid);
+    pub(super) fn forget(&self, uid: &Uid) {
+        self.lock().withdraw(uid);
     }
 
-    /// What older resources have of what this one names.
-    pub(super) fn older(&self, own: &Own, named: &Named, granted: impl Fn(&Identity) -> bool) -> Older {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = (own.created, own.uid.clone());
+    /// What older resources hold that `own` may want: every identity (a value may name any), and of secrets and targets
+    /// those that `asked` names.
+    pub(super) fn older(&self, own: &Own, asked: &Holding) -> Older {
+        let index = self.lock();
+        let age = age(own);
         let taken = |ages: Option<&BTreeSet<Age>>| ages.and_then(BTreeSet::first).is_some_and(|oldest| *oldest < age);
+        let identities = index.identities.iter().filter(|(_, ages)| taken(Some(ages)));
+        let target = |name: &&TargetName| taken(index.targets.get(&(own.namespace.clone(), (*name).clone())));
         Older {
-            // A value may name any identity that the account grants: all that are taken are handed over.
-            identities: index
-                .identities
-                .iter()
-                .filter(|(identity, ages)| granted(identity) && taken(Some(ages)))
-                .map(|(identity, _)| identity.clone())
-                .collect(),
-            secrets: named.secret.iter().filter(|secret| taken(index.secrets.get(*secret))).cloned().collect(),
-            targets: named
-                .targets
-                .iter()
-                .filter(|target| taken(index.targets.get(&(own.namespace.clone(), (*target).clone()))))
-                .cloned()
-                .collect(),
+            identities: identities.map(|(identity, _)| identity.clone()).collect(),
+            secrets: asked.secret.iter().filter(|secret| taken(index.secrets.get(*secret))).cloned().collect(),
+            targets: asked.targets.iter().filter(target).cloned().collect(),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Index> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index {
-    fn withdraw(&mut self, created: Timestamp, uid: &Uid) {
-        let Some((namespace, named)) = self.named.remove(uid) else { return };
-        let age = (created, uid.clone());
-        for identity in named.identities {
-            remove(&mut self.identities, &identity, &age);
+    fn withdraw(&mut self, uid: &Uid) {
+        let Some(holding) = self.holdings.remove(uid) else { return };
+        let age = age(&holding.own);
+        for identity in &holding.identities {
+            remove(&mut self.identities, identity, &age);
         }
-        if let Some(secret) = named.secret {
-            remove(&mut self.secrets, &secret, &age);
+        if let Some(secret) = &holding.secret {
+            remove(&mut self.secrets, secret, &age);
         }
-        for target in named.targets {
-            remove(&mut self.targets, &(namespace.clone(), target), &age);
+        for target in holding.targets {
+            remove(&mut self.targets, &(holding.own.namespace.clone(), target), &age);
         }
     }
+}
+
+fn age(own: &Own) -> Age {
+    (own.created, own.uid.clone())
 }
 
 fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Age>>, key: &K, age: &Age) {
@@ -106,5 +98,64 @@ fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Age>>, key: &K, age: &Age) {
         if ages.is_empty() {
             map.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(namespace: &str, second: i64, uid: &str) -> Holding {
+        let own = Own {
+            cluster: Uid::parse("cluster").unwrap(),
+            namespace: Namespace::parse(namespace).unwrap(),
+            namespace_uid: Uid::parse(namespace).unwrap(),
+            name: ObjectName::parse(uid).unwrap(),
+            uid: Uid::parse(uid).unwrap(),
+            created: Timestamp::from_second(second).unwrap(),
+        };
+        Holding {
+            own,
+            identities: [Identity::parse("host/same").unwrap()].into(),
+            secret: Some((ObjectName::parse("default").unwrap(), SecretName::parse("legacy/same").unwrap())),
+            targets: [TargetName::parse("same").unwrap()].into(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_holds_what_several_want_whichever_is_seen_first() {
+        let all = [
+            holding("payments", 1, "a"),
+            holding("other", 2, "b"),
+            holding("payments", 2, "c"),
+            holding("payments", 3, "d"),
+        ];
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+            let claims = Claims::default();
+            order.iter().for_each(|at| claims.note(all[*at].clone()));
+            let older = |at: usize| claims.older(&all[at].own, &all[at]);
+            assert_eq!(older(0), Older::default());
+            assert_eq!(
+                (older(1).identities.len(), older(1).secrets.len(), older(1).targets.len()),
+                (1, 1, 0),
+                "a target belongs to its namespace"
+            );
+            assert_eq!((older(2).identities.len(), older(2).secrets.len(), older(2).targets.len()), (1, 1, 1));
+            claims.forget(&all[0].own.uid);
+            // Made in the same second: the UID decides, the same way for both.
+            assert_eq!(older(1), Older::default());
+            assert_eq!(older(2).identities.len(), 1);
+            assert!(older(2).targets.is_empty() && older(3).targets.len() == 1);
+        }
+    }
+
+    #[test]
+    fn what_a_resource_no_longer_names_is_free() {
+        let claims = Claims::default();
+        let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
+        claims.note(elder.clone());
+        claims.note(Holding { targets: BTreeSet::new(), ..elder });
+        assert!(claims.older(&younger.own, &younger).targets.is_empty());
+        assert_eq!(claims.older(&younger.own, &younger).secrets.len(), 1);
     }
 }

@@ -12,10 +12,11 @@ use super::budget::Budget;
 use super::claims::Claims;
 use super::memory::Memory;
 use super::outside::Outside;
+use super::rotations::Rotations;
 use super::sweep::Sweeps;
 use super::tally::Tally;
 use super::watch::Targets;
-use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
+use crate::api::{ManagedExternalSecret, PartnerAccount, SecretsManagerStore};
 use crate::aws::Aws;
 use crate::cluster::{Announcer, Home, LeaseHandle};
 use crate::partners::Registry;
@@ -46,7 +47,7 @@ pub struct Settings {
 #[derive(Clone)]
 pub(super) struct Caches {
     pub(super) resources: Store<ManagedExternalSecret>,
-    pub(super) rotations: Store<Rotation>,
+    pub(super) rotations: Arc<Rotations>,
     pub(super) accounts: Store<PartnerAccount>,
     pub(super) stores: Store<SecretsManagerStore>,
     pub(super) namespaces: Store<PartialObjectMeta<k8s_openapi::api::core::v1::Namespace>>,

@@ -13,6 +13,7 @@ mod perform;
 mod publish;
 mod reach;
 mod reconcile;
+mod rotations;
 mod subject;
 mod sweep;
 mod tally;
@@ -112,12 +113,8 @@ pub async fn run(
     };
     let rounds = tokio::spawn(gate);
     let woken = futures::stream::poll_fn(move |waker| woken.poll_recv(waker));
-    let by_rotation = |rotation: Rotation| {
-        rotation.namespace().map(|namespace| ObjectRef::new(&rotation.spec.resource_ref.name).within(&namespace))
-    };
     let running = resources
         .with_config(Config::default().concurrency(concurrency))
-        .watches(Api::<Rotation>::all(client), watcher::Config::default(), by_rotation)
         .reconcile_on(woken)
         .graceful_shutdown_on(stop)
         .run(pass, |mes, fault, context| reconcile::after_fault(&mes, fault, &context), context)
@@ -151,7 +148,7 @@ async fn ready(context: &Context) {
     let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
     tokio::join!(
         caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
-        caches.rotations.wait_until_ready().map(whole("Rotation")),
+        caches.rotations.ready().map(|()| Ok(())).map(whole("Rotation")),
         caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
         caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
         caches.namespaces.wait_until_ready().map(whole("Namespace")),
@@ -189,8 +186,10 @@ fn caches(
     let of_store =
         wake_where(|mes, name| mes.spec.store_ref.as_ref().map_or("default", |store| store.name.as_str()) == name);
     let of_namespace = wake_where(|mes, name| mes.metadata.namespace.as_deref() == Some(name));
+    let rotations = Arc::new(rotations::Rotations::new());
+    tokio::spawn(rotations.clone().follow(Api::<Rotation>::all(client.clone()), wakes.clone()));
     Caches {
-        rotations: watch::follow(Api::<Rotation>::all(client.clone()), |_| {}),
+        rotations,
         accounts: watch::follow(Api::<PartnerAccount>::all(client.clone()), move |account: &PartnerAccount| {
             of_account(account.name_any())
         }),

@@ -197,9 +197,7 @@ fn gone(context: &Context, mes: &ManagedExternalSecret) -> Action {
     if let Some(uid) = mes.metadata.uid.clone().and_then(|uid| Uid::parse(uid).ok()) {
         context.memory.forget(&uid);
         context.tally.forget(&uid);
-        if let Some(created) = &mes.metadata.creation_timestamp {
-            context.claims.forget(created.0, &uid);
-        }
+        context.claims.forget(&uid);
     }
     Action::await_change()
 }

@@ -11,12 +11,11 @@ use kube::runtime::reflector::ObjectRef;
 use mes_core::facts::{Facts, Glimpse};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
-use mes_core::names::{Identity, ObjectName, SecretName, TargetName, Uid};
-use mes_core::scope::{Named, Older, Reference, Written};
+use mes_core::names::{ObjectName, SecretName, Uid};
+use mes_core::scope::{Holding, Named, Older, Reference, Written};
 use mes_core::spec::{Own, Resource};
 
 use super::budget::every;
-use super::claims;
 use super::context::Context;
 use super::reach::{Reach, Turn};
 use crate::api::{self, ManagedExternalSecret, parse};
@@ -37,12 +36,8 @@ impl Subject {
     /// As the caches have it. No call.
     pub(super) fn cached(context: &Context, mes: &Arc<ManagedExternalSecret>) -> Result<Self, Fault> {
         let (namespace, name) = (mes.metadata.namespace.as_deref(), mes.metadata.name.as_deref());
-        let of_this = |rotation: &api::Rotation| {
-            rotation.metadata.namespace.as_deref() == namespace
-                && Some(rotation.spec.resource_ref.name.as_str()) == name
-        };
-        let rotations =
-            context.caches.rotations.state_filter(of_this).iter().map(|rotation| (**rotation).clone()).collect();
+        let rotations = context.caches.rotations.of(namespace.unwrap_or_default(), name.unwrap_or_default());
+        let rotations = rotations.iter().map(|rotation| (**rotation).clone()).collect();
         Self::of(context, mes.clone(), rotations)
     }
 
@@ -143,8 +138,8 @@ fn resolve(
     });
     let admin_store = admin_secret.as_ref().map(|(store, _)| store_of(context, store));
     let admin_arn = admin_secret.as_ref().and_then(|(store, name)| context.sweeps.line(store, name)?.arn);
-    let names = names(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
-    let older: Older = context.claims.older(&own, &names, |_| true);
+    let asked = asked(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
+    let older: Older = context.claims.older(&own, &asked);
     let registry = context.registry;
     let named = Named {
         store: reference(&store),
@@ -156,11 +151,7 @@ fn resolve(
         partner_type: &|name| registry.partner_type(name),
     };
     let resource = parse::resource(mes, own, written, named);
-    let mut claimed = names;
-    if let Ok(spec) = &resource.spec {
-        claimed.identities.extend(spec.scope.identities.iter().map(|identity| (**identity).clone()));
-    }
-    context.claims.note(&resource.own, claimed);
+    context.claims.note(parse::holding(mes, Own::clone(&resource.own), resource.spec.as_ref().ok()));
     let found_store = store.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let found_account = account.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let of_store =
@@ -173,28 +164,20 @@ fn resolve(
     (resource, (turn("store", of_store), turn("account", of_account)))
 }
 
-/// What a resource names, whoever has it: for the index of who was first.
-pub(super) fn names(
+/// What a resource is about to ask for, whoever has it.
+fn asked(
     mes: &ManagedExternalSecret,
     own: &Own,
     written: Option<&Written>,
     store: Option<&mes_core::scope::Store>,
-) -> claims::Named {
-    let status = mes.status.iter().flat_map(|status| &status.identities);
-    let identities = status.filter_map(|identity| Identity::parse(identity.as_str()).ok()).collect();
+) -> Holding {
+    let path = |store: &mes_core::scope::Store| {
+        SecretName::parse(format!("{}/{}/{}", store.prefix, own.namespace, own.name)).ok()
+    };
     let secret = written.zip(store).and_then(|(written, store)| {
-        let name = written
-            .secret_name
-            .clone()
-            .or_else(|| SecretName::parse(format!("{}/{}/{}", store.prefix, own.namespace, own.name)).ok())?;
-        // Whoever only reads takes nothing from anybody.
-        (written.onboard != mes_core::scope::Source::Observe).then_some((written.store.clone(), name))
+        Some((written.store.clone(), written.secret_name.clone().or_else(|| path(store))?))
     });
-    let targets = written
-        .iter()
-        .flat_map(|written| &written.targets)
-        .filter_map(|target| TargetName::parse(target.name.as_str()).ok());
-    claims::Named { identities, secret, targets: targets.collect() }
+    Holding { secret, ..parse::holding(mes, own.clone(), None) }
 }
 
 fn store_of(context: &Context, name: &ObjectName) -> Option<Option<mes_core::scope::Store>> {

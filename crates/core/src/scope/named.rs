@@ -74,22 +74,6 @@ pub struct Holding {
     pub targets: BTreeSet<TargetName>,
 }
 
-impl Older {
-    /// What the resources of the cluster hold that are older than `own`; `own` itself may be among them.
-    pub fn than<'a>(own: &Own, holdings: impl IntoIterator<Item = &'a Holding>) -> Self {
-        let age = |own: &Own| (own.created, own.uid.clone());
-        let mut older = Self::default();
-        for holding in holdings.into_iter().filter(|holding| age(&holding.own) < age(own)) {
-            older.identities.extend(holding.identities.iter().cloned());
-            older.secrets.extend(holding.secret.iter().cloned());
-            if holding.own.namespace == own.namespace {
-                older.targets.extend(holding.targets.iter().cloned());
-            }
-        }
-        older
-    }
-}
-
 /// A PartnerAccount's spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {

@@ -592,36 +592,3 @@ fn grants_speak_to_namespaces_by_label_too() {
     assert!(served(&[("team", "")], selector(vec![requirement(Operator::Exists, &[])])));
     assert!(!served(&[("team", "")], selector(vec![requirement(Operator::DoesNotExist, &[])])));
 }
-
-#[test]
-fn the_oldest_holds_what_two_want_whichever_is_seen_first() {
-    let holding = |namespace: &str, second: i64, uid: &str| Holding {
-        own: Own {
-            created: jiff::Timestamp::from_second(second).unwrap(),
-            uid: Uid::parse(uid).unwrap(),
-            ..own(namespace, uid)
-        },
-        identities: [Identity::parse(format!("host/{uid}")).unwrap()].into(),
-        secret: Some((object("default"), SecretName::parse(format!("legacy/{uid}")).unwrap())),
-        targets: [TargetName::parse(uid).unwrap()].into(),
-    };
-    let all = [
-        holding("payments", 1, "a"),
-        holding("other", 2, "b"),
-        holding("payments", 2, "c"),
-        holding("payments", 3, "d"),
-    ];
-    let older = |of: &Holding| Older::than(&of.own, &all);
-    assert_eq!(older(&all[0]), Older::default());
-    let names = |older: &Older| older.targets.iter().map(|target| target.to_string()).collect::<Vec<_>>();
-    // Made in the same second: the UID decides, the same way for both.
-    assert_eq!((older(&all[1]).identities.len(), older(&all[2]).identities.len()), (1, 2));
-    assert_eq!((older(&all[3]).identities.len(), older(&all[3]).secrets.len()), (3, 3));
-    assert_eq!(names(&older(&all[3])), ["a", "c"], "a target belongs to its namespace");
-    for one in &all {
-        for other in all.iter().filter(|other| other.own.uid != one.own.uid) {
-            let holds = |mine: &Holding, others: &Holding| Older::than(&mine.own, [others]) != Older::default();
-            assert!(holds(one, other) != holds(other, one), "exactly one of two is the older");
-        }
-    }
-}
