@@ -21,13 +21,14 @@ mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace as KubernetesNamespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use mes_core::fault::{Fault, FaultKind, Place};
@@ -145,16 +146,16 @@ impl Context {
 /// Waits until every cache is whole, and fills the index of who was first.
 async fn ready(context: &Context) {
     let caches = &context.caches;
-    let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
     tokio::join!(
-        caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
-        caches.rotations.ready().map(|()| Ok(())).map(whole("Rotation")),
-        caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
-        caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
-        caches.namespaces.wait_until_ready().map(whole("Namespace")),
+        cached(&caches.resources),
+        caches.rotations.ready(),
+        cached(&caches.accounts),
+        cached(&caches.stores),
+        cached(&caches.namespaces)
     );
+    tracing::info!("the caches are whole");
     context.targets.look_again();
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(30), context.targets.ready()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(30), context.targets.ready()).await;
     for mes in context.caches.resources.state() {
         // A resource whose namespace is not cached yet is indexed by its first pass.
         let _ = subject::Subject::cached(context, &mes);
@@ -165,9 +166,19 @@ async fn ready(context: &Context) {
     }
 }
 
+/// Waits until a cache was listed once.
+async fn cached<K>(store: &Store<K>)
+where
+    K: Lookup<DynamicType = ()> + Clone + 'static,
+{
+    // kube 5.0 wakes only the last of several waiters (DelayedInit keeps one waker), and the controller's own runner is
+    // another: asked anew, it answers at once.
+    while tokio::time::timeout(Duration::from_millis(200), store.wait_until_ready()).await.is_err() {}
+}
+
 fn caches(
     client: &kube::Client,
-    resources: kube::runtime::reflector::Store<ManagedExternalSecret>,
+    resources: Store<ManagedExternalSecret>,
     wakes: &watch::Wakes,
     sweeps: &Arc<sweep::Sweeps>,
 ) -> Caches {
