@@ -34,6 +34,7 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
         let now = context.outside.clock.now();
         facts.expire(now);
         let decision = decide(&subject.resource, &facts, &subject.journal, now);
+        tracing::trace!(namespace = %subject.resource.own.namespace, name = %subject.resource.own.name, live, next = ?decision.next(), "decided");
         match decision.next() {
             Err(Step::Look(_) | Step::Act(_)) if !context.lease.allows_a_call(CALL) => {
                 return Ok(Action::requeue(Duration::from_secs(5)));

@@ -55,7 +55,10 @@ impl Rotations {
                     self.listed.send_replace(true);
                 }
                 Ok(Event::Apply(rotation)) => {
-                    insert(&mut self.index.lock().unwrap_or_else(PoisonError::into_inner), rotation)
+                    let (namespace, resource) = owner(&rotation);
+                    insert(&mut self.index.lock().unwrap_or_else(PoisonError::into_inner), rotation);
+                    // The receiver lives as long as the controller: without it nobody is to be woken.
+                    let _ = wakes.send(ObjectRef::new(&resource).within(&namespace));
                 }
                 Ok(Event::Delete(rotation)) => {
                     let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
