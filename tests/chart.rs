@@ -298,6 +298,7 @@ fn a_wrong_value_is_refused_with_its_name_and_what_it_must_be() {
         ("operator.sweepInterval=5x", "/operator/sweepInterval", "pattern"),
         ("operator.sweepInterval=", "/operator/sweepInterval", "pattern"),
         ("operator.history=-1", "/operator/history", "minimum"),
+        ("replicas=2", "/replicas", "maximum"),
         ("operator.concurrency=many", "/operator/concurrency", "want integer"),
         ("log.format=xml", "/log/format", "'json', 'text'"),
         ("image.digest=latest", "/image/digest", "pattern"),

@@ -47,7 +47,7 @@ pub enum Error {
         like: Option<&'static str>,
     },
     /// The type takes no account.
-    #[error("{0} rotates by itself alone: no PartnerAccount with an admin credential serves it")]
+    #[error("{0} rotates itself at the vendor's own hosts: it needs no PartnerAccount")]
     NoAccount(&'static str),
     /// No such kind.
     #[error(

@@ -69,6 +69,31 @@ const CONDITIONS: &[(&str, &str, &str, &str)] = &[
     ("Rotation Failed", "True", "EngineNotSupported", "AWS rotates this credential, on its own schedule"),
     ("Rotation Failed", "True", "ResourceDeleted", "its resource is gone"),
     ("Rotation Failed", "True", "PartnerRejected", "the partner refuses the request, and will again"),
+    ("Store Ready", "True", "Verified", "the account answers and lists its secrets"),
+    ("Store Ready", "True", "VerifiedWithoutList", "ListSecrets is refused, so each secret is described"),
+    (
+        "Store Ready",
+        "False",
+        "WrongAccount",
+        "the credentials belong to another account than spec.accountID; nothing is asked there",
+    ),
+    ("Store Ready", "False", "AuthFailed", "STS, or the Secret with the keys, refuses; see spec.auth"),
+    ("Store Ready", "False", "AccessDenied", "AWS refuses the calls, or spec.endpoint is not allowed"),
+    ("Store Ready", "False", "Unreachable", "AWS does not answer"),
+    (
+        "Store IsolatedByIAM",
+        "True",
+        "SessionPerNamespace",
+        "each namespace has a session of its own, so IAM tells them apart",
+    ),
+    ("Store IsolatedByIAM", "False", "NoRole", "without spec.auth.assumeRole IAM does not tell namespaces apart"),
+    ("Account Ready", "True", "Verified", "the admin credential is there"),
+    ("Account Ready", "True", "NoAdmin", "credentials rotate themselves"),
+    ("Account Ready", "False", "AdminMissing", "the admin Secret is not there, or the operator may not read it"),
+    ("Account Ready", "False", "AdminInvalid", "the admin Secret has the wrong type, lacks endpoint, or is no text"),
+    ("Account Ready", "False", "AdminRejected", "the partner refuses the admin credential"),
+    ("Account Ready", "False", "Unreachable", "the partner does not answer"),
+    ("Account Ready", "False", "UnknownPartnerType", "one of spec.partnerTypes is not known"),
 ];
 
 pub(super) fn page() -> String {

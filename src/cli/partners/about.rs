@@ -18,16 +18,15 @@ pub(super) fn about(type_: &PartnerType) -> String {
     }
     section(&mut text, "Identity at the partner, which a PartnerAccount grants", identities(type_));
     section(&mut text, "Host that it is sent to", [words::hosts(type_)]);
-    for (admin, title) in
-        [(true, "Engine Operator, with an account's admin credential"), (false, "Engine Operator, rotating itself")]
-    {
-        // Without an account there is nowhere to send it.
-        let possible = admin || !type_.needs_account();
-        if let Some(contract) = words::contract(type_, admin).filter(|_| possible && admin_fits(type_, admin)) {
-            section(&mut text, title, words::properties(contract));
+    let operator_admin = type_.operator.and_then(|operated| operated.admin);
+    let by_admin = words::contract(type_, true).filter(|_| operator_admin.is_some());
+    let by_itself = words::contract(type_, false);
+    for (contract, how) in [(by_admin, "with an account's admin credential"), (by_itself, "rotating itself")] {
+        if let Some(contract) = contract {
+            section(&mut text, &format!("Engine Operator, {how}"), words::properties(contract));
         }
     }
-    if let Some(admin) = type_.operator.and_then(|operated| operated.admin) {
+    if let Some(admin) = operator_admin {
         fields(&mut text, "Fields of the admin credential, beside endpoint and perhaps ca.crt", admin);
     }
     if type_.secrets_manager.is_some() {
@@ -35,10 +34,6 @@ pub(super) fn about(type_: &PartnerType) -> String {
     }
     text.push_str("#\n");
     text
-}
-
-fn admin_fits(type_: &PartnerType, admin: bool) -> bool {
-    !admin || type_.operator.is_some_and(|operated| operated.admin.is_some())
 }
 
 fn identities(type_: &PartnerType) -> Vec<String> {

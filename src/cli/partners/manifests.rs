@@ -14,6 +14,9 @@ use crate::api::GROUP;
 /// Of the kinds that are printed.
 const API_VERSION: &str = "managed-secrets.io/v1alpha1";
 
+/// How a Secret is made without leaving its values elsewhere.
+const CREATED: &str = "# Make it with `kubectl create` or `kubectl apply --server-side`: a plain apply writes its values into an annotation, too.\n";
+
 /// The seed and the `ManagedExternalSecret`; where nobody needs to know the first value, the latter alone.
 pub(super) fn resource(type_: &PartnerType) -> String {
     let name = name(type_);
@@ -21,6 +24,7 @@ pub(super) fn resource(type_: &PartnerType) -> String {
     let minted = is_minted(type_);
     if !minted {
         text.push_str("# Delete the seed once the resource is Onboarded; its credential is then superseded by the first rotation.\n");
+        text.push_str(CREATED);
         secret(&mut text, &format!("{name}-seed"), "seed", type_.format.seed());
         text.push_str("---\n");
     }
@@ -51,20 +55,25 @@ pub(super) fn resource(type_: &PartnerType) -> String {
     text
 }
 
-/// The account and the Secret of its admin credential; `None`: no admin credential ever acts for this type.
+/// The account and, where an admin credential acts, its Secret; `None`: the type never has an account.
 pub(super) fn account(type_: &PartnerType) -> Option<String> {
     let name = name(type_);
     let operated = type_.operator.and_then(|operated| operated.admin);
     let of_aws = type_.secrets_manager.and_then(|delegated| delegated.admin.of_type());
     let mut text = String::new();
+    let named = type_.operator.is_some() && type_.needs_account();
     let admin = match (operated, of_aws) {
         (Some(format), _) => {
-            text.push_str("# In the operator's namespace, and named in the chart's value adminSecrets. For a private authority add ca.crt.\n");
+            text.push_str(
+                "# In the operator's namespace, and named in the chart's value adminSecrets. For a private authority add ca.crt.\n",
+            );
+            text.push_str(CREATED);
             let endpoint = ("endpoint", endpoint(type_));
             secret(&mut text, &format!("{name}-admin"), "admin", std::iter::once(endpoint).chain(format.seed()));
             text.push_str("---\n");
             format!("  admin: {{secretRef: {{name: {name}-admin}}}}\n")
         }
+        (None, _) if named => String::new(),
         (None, Some(of_type)) => format!(
             "  # A secret of type {of_type} in the account of the store that its users name.\n  admin: {{storeRef: {{name: default, secretName: {name}-admin}}}}\n"
         ),
@@ -76,7 +85,10 @@ pub(super) fn account(type_: &PartnerType) -> Option<String> {
         type_.name
     );
     if operated.is_some() {
-        let _ = write!(text, "  # The same text as in the admin Secret.\n  endpoint: {}\n", quoted(&endpoint(type_)));
+        text.push_str("  # The same text as in the admin Secret.\n");
+    }
+    if operated.is_some() || named {
+        let _ = writeln!(text, "  endpoint: {}", quoted(&endpoint(type_)));
     }
     text.push_str(&admin);
     text.push_str("  grants:\n  - namespaces: [payments]\n    # Exact, or a prefix and *; {namespace} stands for the namespace's name.\n");
