@@ -19,6 +19,11 @@ use crate::reason::Reason;
 use crate::spec::{Resource, Spec};
 use crate::tries::{Mark, Tries};
 
+/// `time` and `by`, or the end of the calendar: a journal may hold any time and any duration.
+pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
 /// One pass over one resource.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
@@ -155,7 +160,7 @@ impl<'a> Case<'a> {
         let bounds = self.bounds();
         let settling =
             self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default().max(bounds.settling);
-        let over = self.first_saw(mark) + (bounds.deadline * 2 + settling);
+        let over = later(later(self.first_saw(mark), bounds.deadline * 2), settling);
         if self.now >= over { Ok(()) } else { Err(Step::Wait { reason, until: Some(over) }) }
     }
 
@@ -166,7 +171,7 @@ impl<'a> Case<'a> {
 
     /// A wait of some seconds from now.
     pub fn wait<T>(self, reason: Reason, seconds: i64) -> Verdict<T> {
-        Err(Step::Wait { reason, until: Some(self.now + SignedDuration::from_secs(seconds)) })
+        Err(Step::Wait { reason, until: Some(later(self.now, SignedDuration::from_secs(seconds))) })
     }
 
     fn ask<T>(self, look: Look, pick: fn(&Sight) -> Option<&Answer<T>>) -> Verdict<Option<&'a T>> {

@@ -226,6 +226,12 @@ impl Journal {
         self.rotations.iter().filter(|rotation| rotation.promoted.is_some()).max_by_key(|rotation| rotation.promoted)
     }
 
+    /// Whether the revocation of this version's credential was announced by any rotation: that is final (P12).
+    pub fn doomed(&self, version: &VersionId) -> bool {
+        let owed = self.rotations.iter().flat_map(|rotation| rotation.owed.values());
+        owed.filter(|owed| owed.doomed.is_some()).any(|owed| owed.version.as_ref() == Some(version))
+    }
+
     /// How many revocations are still owed, over all rotations.
     pub fn pending_revocations(&self) -> usize {
         self.waiting().map(|rotation| rotation.owed.len()).sum()
@@ -244,10 +250,14 @@ impl Rotation {
     }
 
     /// The versions of the attempts that this rotation gave up: their credentials are strays.
+    ///
+    /// The newest 256 at most: each is read and compared, and a number in a journal is no reason to read thousands.
     pub fn burned(&self) -> impl Iterator<Item = VersionId> {
         let last = self.attempt.as_ref().map_or(0, |attempt| attempt.number);
         let all = self.aborting || self.ended.is_some_and(|(outcome, _)| outcome.failed());
-        (1..=last).filter(move |number| all || *number < last).map(|number| VersionId::of(&self.uid, number))
+        (last.saturating_sub(255).max(1)..=last)
+            .filter(move |number| all || *number < last)
+            .map(|number| VersionId::of(&self.uid, number))
     }
 
     /// The rotation after `entry`, recorded at `now`; the one table of what may follow what.
@@ -316,7 +326,9 @@ impl Rotation {
                 self.owed.remove(id);
             }
             Entry::Abort => {
-                if self.promoting() {
+                // Once `Promoting` is recorded the rules allow it only where AWSCURRENT went elsewhere or the candidate is
+                // refused (P3, P17), which no table of records can tell.
+                if self.promoted.is_some() {
                     return Err(Illegal);
                 }
                 self.aborting = true;

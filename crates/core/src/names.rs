@@ -107,6 +107,13 @@ impl Tag {
         let cluster: String = cluster.as_str().chars().take(8).collect();
         Self(format!("mes-{cluster}-{version}"))
     }
+
+    /// The version that the attempt with this marker writes, if it is one of the cluster with `cluster` as UID.
+    pub fn version(&self, cluster: &Uid) -> Option<VersionId> {
+        let cluster: String = cluster.as_str().chars().take(8).collect();
+        let version = self.0.strip_prefix("mes-")?.strip_prefix(cluster.as_str())?.strip_prefix('-')?;
+        VersionId::parse(version).ok()
+    }
 }
 
 impl Stage {

@@ -26,7 +26,12 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
     let regions_rest = spec.replicas.iter().all(|region| noted.regions.contains(&region.name));
     let rest = rotated::at_rest(case)?;
     let Some(sweep) = &glimpse.sweep else {
-        return Some(Err(Step::Wait { reason: Reason::AwaitingSweep, until: None }));
+        // A sweep that never comes must not put off what has a time of its own.
+        let until = match rest {
+            Err(Step::Wait { until, .. }) => until,
+            _ => None,
+        };
+        return Some(Err(Step::Wait { reason: Reason::AwaitingSweep, until }));
     };
     let same = sweep.current.as_ref() == Some(current) && !sweep.scheduled_for_deletion;
     (same && regions_rest && targets_rest && !strangers).then_some(rest)

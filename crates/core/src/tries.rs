@@ -113,7 +113,8 @@ impl Tries {
             };
             let Some(attempt) = number else { continue };
             let right = Right { rotation: rotation.clone(), attempt, step };
-            self.first_seen.insert(Mark::Intent(right.clone()), now);
+            // Announced anew, the age of an attempt still counts from its first announcement: patience has an end.
+            self.first_seen.entry(Mark::Intent(right.clone())).or_insert(now);
             self.rights.insert(right, now);
         }
     }

@@ -7,8 +7,8 @@
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
-use crate::facts::{Ownership, StoreSecret};
-use crate::goals::rotated::{self, promotion, retirement};
+use crate::facts::{Credential, Ownership, StoreSecret};
+use crate::goals::rotated::{self, orphans, promotion, retirement};
 use crate::journal::{Entry, Outcome};
 use crate::reason::Reason;
 use crate::spec::{Fate, Onboard, Spec};
@@ -38,7 +38,11 @@ fn settle(case: Case<'_>) -> Verdict {
         Err(_) if keeps_all => return Ok(()),
         Err(reason) => return Err(Step::Blocked(reason.clone())),
     };
-    let secret = case.store_secret()?.filter(|secret| secret.ownership == Ownership::Ours);
+    let found = case.store_secret()?;
+    if axes.partner == Fate::Remove && case.resource.contract().is_some() {
+        reachable(case, spec, found)?;
+    }
+    let secret = found.filter(|secret| secret.ownership == Ownership::Ours);
     if let Some(secret) = secret {
         decided(case, spec, secret)?;
     }
@@ -63,23 +67,43 @@ fn settle(case: Case<'_>) -> Verdict {
     }
 }
 
+/// What was promised to be revoked is known by its bytes alone: while they can't be read, the promise can't be kept, and
+/// a person says so (annotation `managed-secrets.io/abandon`) or brings the secret back.
+fn reachable(case: Case<'_>, spec: &Spec, found: Option<&StoreSecret>) -> Verdict {
+    let begun = case.journal.rotations.iter().any(|rotation| rotation.attempt.is_some());
+    if !case.resource.noted.onboarded && !begun {
+        return Ok(());
+    }
+    let name = || spec.scope.store_secret.name.clone();
+    // With `store: Delete` it is our own doing, after the revocations.
+    let kept = case.resource.deletion.store == Fate::Retain;
+    match found {
+        Some(secret) if secret.ownership != Ownership::Ours => Err(Step::Blocked(Reason::OwnershipContested(name()))),
+        Some(secret) if secret.scheduled_for_deletion && kept => {
+            Err(Step::Blocked(Reason::SecretScheduledForDeletion(name())))
+        }
+        None if kept => Err(Step::Blocked(Reason::SecretMissing(name()))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// An open rotation is undone before its commit point, and brought past it after.
 fn decided(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
     let Some(open) = case.journal.open() else { return Ok(()) };
+    if open.unreadable {
+        return case.wait(Reason::JournalUnreadable(open.name.clone()), 300);
+    }
     let Some(attempt) = &open.attempt else {
         return case.record(open, vec![Entry::End(Outcome::ResourceDeleted)]);
     };
     if open.aborting {
         return retirement::undone(case, spec, open, secret, Outcome::ResourceDeleted);
     }
-    if !open.promoting() {
+    let passed = promotion::passed(open, secret);
+    if !open.promoting() && !passed {
         return case.record(open, vec![Entry::Abort]);
     }
-    if promotion::passed(open, secret) {
-        promotion::noted(case, open).map(drop)
-    } else {
-        promotion::promoted(case, spec, open, attempt, secret)
-    }
+    if passed { promotion::noted(case, open).map(drop) } else { promotion::promoted(case, spec, open, attempt, secret) }
 }
 
 fn targets(case: Case<'_>) -> Verdict {
@@ -111,7 +135,9 @@ fn credentials(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
     let current = secret.current();
     let holds_current =
         |versions: &std::collections::BTreeSet<_>| current.is_some_and(|current| versions.contains(current));
-    let mut ours: Vec<_> = listed.iter().filter(|credential| !credential.versions.is_empty()).collect();
+    let is_ours =
+        |credential: &&Credential| !credential.versions.is_empty() || orphans::tagged(case, credential).is_some();
+    let mut ours: Vec<_> = listed.iter().filter(is_ours).collect();
     ours.sort_by_key(|credential| holds_current(&credential.versions));
     let debtor = &case.resource.own.uid;
     let owed = ours.into_iter().find(|credential| !case.tries().answered(debtor, &credential.id));

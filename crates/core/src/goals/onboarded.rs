@@ -136,11 +136,21 @@ fn minted(case: Case<'_>, spec: &Spec, secret: Option<&StoreSecret>) -> Verdict 
     ours(case, spec, secret)?;
     match (case.journal.open(), secret.current()) {
         (Some(open), _) if open.promoted.is_none() => Err(Step::Wait { reason: Reason::Onboarding, until: None }),
-        (_, Some(current)) => match case.acceptance(current)? {
-            Some(Acceptance::Accepted) => Ok(()),
-            _ => case.act(due::opening(case, Trigger::Onboarding)),
+        (open, Some(current)) => match (case.acceptance(current)?, open) {
+            (Some(Acceptance::Accepted), _) => Ok(()),
+            // One more would only wait behind the one that is open.
+            (Some(_), Some(_)) => Err(Step::Blocked(Reason::CredentialRejected)),
+            (None, Some(_)) => case.wait(Reason::Settling, 2),
+            (_, None) => first_opened(case),
         },
-        (_, None) => case.act(due::opening(case, Trigger::Onboarding)),
+        (_, None) => first_opened(case),
+    }
+}
+
+fn first_opened(case: Case<'_>) -> Verdict {
+    match due::spent(case) {
+        Some(until) => Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(until) }),
+        None => case.act(due::opening(case, Trigger::Onboarding)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Holder, Target};
+use crate::goals::rotated::promotion;
 use crate::names::{TargetName, VersionId};
 use crate::reason::{Conflict, Reason};
 use crate::spec::{Fate, Onboard, Spec};
@@ -20,6 +21,11 @@ pub fn synced(case: Case<'_>) -> Verdict {
         return not_yet();
     }
     let Some(current) = secret.current() else { return not_yet() };
+    // What is being revoked is delivered to nobody, nor is what a Describe older than the journal says (P16, P18).
+    promotion::settled(case, secret)?;
+    if case.journal.doomed(current) {
+        return case.wait(Reason::Settling, 5);
+    }
     let wanted = spec.scope.targets.keys().map(|name| carries(case, name, current));
     let taken = spec.targets.iter().filter_map(|target| {
         // Granted to an older resource: never written by this one, whatever lies there.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use mes_core::decide::{Decision, Step, decide};
+use mes_core::decide::{Decision, Step, Verdict, decide};
 use mes_core::effect::Effect;
 use mes_core::facts::{
     Acceptance, Bounds, Credential, Facts, Glimpse, Holder, Labelled, Look, Ownership, Replica, Replication,
@@ -49,6 +49,8 @@ pub(crate) enum Outcome {
     Lost,
     /// It does not happen, and the answer is an outage.
     Refused,
+    /// The partner makes a candidate, and the put of its value never comes. For other effects: `Lost`.
+    Torn,
 }
 
 /// A credential at the partner, by the number of its bytes.
@@ -75,8 +77,11 @@ pub(crate) struct World {
     pub(crate) target: Option<(u32, VersionId)>,
     pub(crate) journal: Journal,
     pub(crate) creates: u32,
+    pub(crate) bounds: Bounds,
+    /// Answers that differ from what the world would say.
+    pub(crate) answers: BTreeMap<Look, Sight>,
     revision: u32,
-    tries: Tries,
+    pub(crate) tries: Tries,
 }
 
 const REGION: &str = "eu-west-1";
@@ -200,6 +205,8 @@ impl World {
             target: None,
             journal: Journal::default(),
             creates: 0,
+            bounds: bounds(),
+            answers: BTreeMap::new(),
             revision: 0,
             tries: Tries::default(),
         };
@@ -211,6 +218,38 @@ impl World {
 
     pub(crate) fn spec(&self) -> &Spec {
         self.resource.spec.as_ref().unwrap()
+    }
+
+    /// A person moves AWSCURRENT, as `UpdateSecretVersionStage` does: AWSPREVIOUS goes where it was.
+    pub(crate) fn moved_by_hand(&mut self, to: &VersionId) {
+        if let Some(from) = self.current().cloned().filter(|from| from != to) {
+            self.label(Stage::PREVIOUS, &from);
+            self.label(Stage::CURRENT, to);
+            self.spread();
+        }
+    }
+
+    /// `kubectl delete rotation`.
+    pub(crate) fn delete_rotation(&mut self, name: &ObjectName) {
+        let Some(at) = self.journal.rotations.iter().position(|rotation| rotation.name == *name) else { return };
+        if self.journal.rotations[at].held {
+            self.journal.rotations[at].revision = self.revise();
+            self.journal.rotations[at].deleting = true;
+        } else {
+            self.journal.rotations.remove(at);
+        }
+    }
+
+    /// `kubectl delete mes`, with these axes.
+    pub(crate) fn delete_resource(&mut self, deletion: Deletion) {
+        self.resource.deleting = Some(self.now);
+        self.resource.deletion = deletion;
+    }
+
+    /// The bytes that a version holds are refused by the partner from now on.
+    pub(crate) fn dies(&mut self, version: &VersionId) {
+        let bytes = self.bytes[version].0;
+        self.live.retain(|live| live.bytes != bytes);
     }
 
     /// A person's Rotation.
@@ -268,50 +307,88 @@ impl World {
         self.bytes.get(version).is_some_and(|(bytes, _)| self.live.iter().any(|live| live.bytes == *bytes))
     }
 
-    /// One pass: looks until there is something to do, does it with this fate, or waits. Says whether anything moved.
-    pub(crate) fn pass(&mut self, fate: impl FnOnce(&Effect) -> Outcome) -> Option<Effect> {
+    /// What this process would do now, with all that it asked to know that.
+    pub(crate) fn decided(&mut self) -> (Verdict, Decision, Facts) {
         self.tries.saw(&self.journal, self.resource.deleting.is_some(), self.now);
-        let mut facts = Facts::at_a_glance(self.glimpse(), bounds(), self.tries.clone());
+        let mut facts = Facts::at_a_glance(self.glimpse(), self.bounds.clone(), self.tries.clone());
         for _ in 0..50 {
             let decision = decide(&self.resource, &facts, &self.journal, self.now);
-            match decision.next() {
-                Err(Step::Look(questions)) => {
-                    for question in questions {
-                        let sight = self.answer(&question);
-                        facts.learn(question, sight, self.now);
-                    }
-                }
-                Err(Step::Act(effect)) => {
-                    let fate = fate(&effect);
-                    let outcome = match fate {
-                        Outcome::CrashBefore => Err(fault(FaultKind::Unknown)),
-                        Outcome::Refused => Err(fault(FaultKind::Unsent)),
-                        Outcome::Fine | Outcome::CrashAfter => self.perform(&effect),
-                        Outcome::Lost => self.perform(&effect).and(Err(fault(FaultKind::Unknown))),
-                    };
-                    facts.tried(&effect, &outcome, self.now);
-                    self.tries = facts.tries().clone();
-                    if matches!(fate, Outcome::CrashBefore | Outcome::CrashAfter) {
-                        self.crash();
-                    }
-                    self.now += SignedDuration::from_secs(1);
-                    return Some(effect);
-                }
-                Err(Step::Wait { until: Some(until), .. }) => {
-                    self.tries = facts.tries().clone();
-                    self.settle(&decision, &facts);
-                    self.now = until.max(self.now + SignedDuration::from_secs(1));
-                    return None;
-                }
-                _ => {
-                    self.tries = facts.tries().clone();
-                    self.settle(&decision, &facts);
-                    self.now += SignedDuration::from_secs(1);
-                    return None;
-                }
+            let Err(Step::Look(questions)) = decision.next() else { return (decision.next(), decision, facts) };
+            for question in questions {
+                let sight = self.answer(&question);
+                facts.learn(question, sight, self.now);
             }
         }
         panic!("more than 50 looks in one pass");
+    }
+
+    /// Passes without faults until one would do what `stop` names; then that effect, not done.
+    pub(crate) fn until(&mut self, what: &str, stop: impl Fn(&Effect) -> bool) -> Effect {
+        for _ in 0..400 {
+            if let (Err(Step::Act(effect)), ..) = self.decided()
+                && stop(&effect)
+            {
+                return effect;
+            }
+            self.pass(|_| Outcome::Fine);
+        }
+        panic!("{what} never came: {:#?} live {:?} stages {:?}", self.journal, self.live, self.stages);
+    }
+
+    /// One pass: looks until there is something to do, does it with this fate, or waits. Says whether anything moved.
+    pub(crate) fn pass(&mut self, fate: impl FnOnce(&Effect) -> Outcome) -> Option<Effect> {
+        let (next, decision, mut facts) = self.decided();
+        match next {
+            Err(Step::Act(effect)) => {
+                let fate = fate(&effect);
+                let outcome = match fate {
+                    Outcome::CrashBefore => Err(fault(FaultKind::Unknown)),
+                    Outcome::Refused => Err(fault(FaultKind::Unsent)),
+                    Outcome::Torn => self.tear(&effect),
+                    Outcome::Fine | Outcome::CrashAfter => self.perform(&effect),
+                    Outcome::Lost => self.perform(&effect).and(Err(fault(FaultKind::Unknown))),
+                };
+                facts.tried(&effect, &outcome, self.now);
+                self.tries = facts.tries().clone();
+                if matches!(fate, Outcome::CrashBefore | Outcome::CrashAfter) {
+                    self.crash();
+                }
+                self.now += SignedDuration::from_secs(1);
+                Some(effect)
+            }
+            next => {
+                self.tries = facts.tries().clone();
+                self.settle(&decision, &facts);
+                let soon = self.now + SignedDuration::from_secs(1);
+                self.now = match next {
+                    Err(Step::Wait { until: Some(until), .. }) => until.max(soon),
+                    _ => soon,
+                };
+                None
+            }
+        }
+    }
+
+    /// A create whose put never came: the value is lost for good, whatever the partner made.
+    fn tear(&mut self, effect: &Effect) -> Result<(), Fault> {
+        if let Effect::Mint { tag, .. } = effect {
+            self.create(tag);
+            return Err(fault(FaultKind::Unknown));
+        }
+        self.perform(effect).and(Err(fault(FaultKind::Unknown)))
+    }
+
+    /// The partner's part of a mint: the bytes that it gave out.
+    fn create(&mut self, tag: &Tag) -> u32 {
+        let pending = self.live.iter().find(|live| !live.main).map(|live| live.bytes);
+        if let Some(bytes) = pending.filter(|_| self.kind == Kind::Staged) {
+            return bytes;
+        }
+        let bytes = self.fresh();
+        self.creates += 1;
+        let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
+        self.live.insert(Live { bytes, slot: None, main: false, tag });
+        bytes
     }
 
     /// What a pass that ends writes to `.status`.
@@ -329,7 +406,7 @@ impl World {
         }
     }
 
-    fn glimpse(&self) -> Glimpse {
+    pub(crate) fn glimpse(&self) -> Glimpse {
         let sweep = SweepLine {
             arn: None,
             current: self.current().cloned(),
@@ -343,7 +420,10 @@ impl World {
         Glimpse { sweep: Some(sweep), targets: targets.collect(), verify_due: false, read_again: false }
     }
 
-    fn answer(&self, look: &Look) -> Sight {
+    pub(crate) fn answer(&self, look: &Look) -> Sight {
+        if let Some(other) = self.answers.get(look) {
+            return other.clone();
+        }
         match look {
             Look::Seed => Sight::Seed(Ok(Some(Seed::Accepted { identity: None }))),
             Look::StoreSecret => Sight::StoreSecret(Ok(self.made.then(|| self.describe()))),
@@ -480,19 +560,7 @@ impl World {
                 self.put(version, bytes, slot.clone(), Stage::PENDING)?;
             }
             Effect::Mint { version, tag, .. } => {
-                let pending = self
-                    .live
-                    .iter()
-                    .find(|live| !live.main)
-                    .map(|live| live.bytes)
-                    .filter(|_| self.kind == Kind::Staged);
-                let bytes = pending.unwrap_or_else(|| {
-                    let bytes = self.fresh();
-                    self.creates += 1;
-                    let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
-                    self.live.insert(Live { bytes, slot: None, main: false, tag });
-                    bytes
-                });
+                let bytes = self.create(tag);
                 self.put(version, bytes, None, Stage::PENDING)?;
             }
             Effect::Register { version, .. } => {
@@ -521,9 +589,10 @@ impl World {
                 self.stages.entry(version.clone()).or_default().remove(&pending);
                 self.stages.retain(|_, stages| !stages.is_empty());
             }
-            Effect::Revoke { version, .. } => {
+            Effect::Revoke { version, credential, .. } => {
                 let bytes = version.as_ref().and_then(|version| self.bytes.get(version)).map(|(bytes, _)| *bytes);
-                self.live.retain(|live| Some(live.bytes) != bytes);
+                let named = |live: &Live| credential.as_str() == format!("unknown-{}", live.bytes);
+                self.live.retain(|live| Some(live.bytes) != bytes && !named(live));
             }
             Effect::Replicate { .. } => self.replica = Some(self.current().cloned()),
             Effect::RemoveReplica { .. } => self.replica = None,
@@ -566,7 +635,7 @@ impl World {
 }
 
 /// Seconds instead of minutes, as a demo sets them.
-pub(crate) fn bounds() -> Bounds {
+fn bounds() -> Bounds {
     Bounds {
         deadline: SignedDuration::from_secs(6),
         settling: SignedDuration::from_secs(3),

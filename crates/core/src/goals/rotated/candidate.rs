@@ -5,11 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::Case;
+use jiff::SignedDuration;
+
+use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{Acceptance, Credential, StoreSecret};
-use crate::goals::rotated::{acting, known, orphans};
+use crate::goals::rotated::{acting, known, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
 use crate::partner::{Chooser, Contract, Overlap};
@@ -88,6 +90,10 @@ pub fn registered(
         // Registered, and not accepted yet; or announced by a process that is gone. The same bytes again change
         // nothing, so once every older call is over they are announced anew.
         None => {
+            let since = case.first_saw(&mark(rotation, attempt, IntentStep::Register));
+            if case.now.duration_since(since) >= patience(case, contract) {
+                return give_up(case, contract, rotation, secret);
+            }
             case.over(&mark(rotation, attempt, IntentStep::Register), Reason::CandidateNotAccepted)?;
             may_fill(case, spec, rotation, attempt, secret)?;
             case.record(rotation, vec![Entry::Registering])
@@ -109,16 +115,24 @@ pub fn accepted(
         Some(Acceptance::Alien | Acceptance::Malformed) if attempt.step < IntentStep::Promote => {
             give_up(case, contract, rotation, secret)
         }
+        // As often as the contract asks, in a row.
+        Some(_) if attempt.accepted > 0 && contract.successes > 1 && attempt.step < IntentStep::Promote => {
+            case.record(rotation, vec![Entry::Accepted(0)])
+        }
         Some(_) => {
-            let patience = contract.propagation.max(case.bounds().acceptance);
             let since = case.first_saw(&mark(rotation, attempt, attempt.step.min(IntentStep::Register)));
-            if case.now.duration_since(since) < patience {
+            if case.now.duration_since(since) < patience(case, contract) {
                 return case.wait(Reason::CandidateNotAccepted, 2);
             }
             give_up(case, contract, rotation, secret)
         }
         None => case.wait(Reason::Settling, 2),
     }
+}
+
+/// How long a refusal of the candidate still proves nothing.
+fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
+    contract.propagation.max(case.bounds().acceptance)
 }
 
 /// P3: the attempt is given up by announcing the next one, or, at the end of patience, the rotation is.
@@ -128,7 +142,7 @@ pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secr
         return case.record(rotation, vec![Entry::Abort]);
     }
     let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
-    let earliest = began.map_or(case.now, |began| began + case.bounds().spacing);
+    let earliest = began.map_or(case.now, |began| later(began, case.bounds().spacing));
     if case.now < earliest {
         return Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(earliest) });
     }
@@ -148,7 +162,7 @@ fn intend<T>(
     secret: &StoreSecret,
     number: u16,
 ) -> Verdict<T> {
-    settled(case, secret)?;
+    promotion::settled(case, secret)?;
     let current = secret.current().filter(|_| case.resource.noted.onboarded).cloned();
     let acting = acting(spec, secret)?;
     if let Acting::As(version) = &acting {
@@ -178,13 +192,6 @@ fn intend<T>(
     )
 }
 
-/// P18: a Describe that is older than the journal is not believed.
-fn settled(case: Case<'_>, secret: &StoreSecret) -> Verdict {
-    let Some(last) = case.journal.last_promoted() else { return Ok(()) };
-    let stale = last.attempt.as_ref().is_some_and(|attempt| !secret.versions.contains_key(&attempt.version));
-    if stale { case.over(&Mark::Promoted(last.uid.clone()), Reason::Settling) } else { Ok(()) }
-}
-
 /// The slot that AWSCURRENT is not in: an empty one first.
 fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Credential]) -> Option<Slot> {
     if contract.overlap != Overlap::TwoSlots || spec.slots.is_empty() {
@@ -202,15 +209,26 @@ fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Creden
 /// P13, P21: the slot is empty or holds what we may overwrite, and no older call on it is under way.
 fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
     let Some(slot) = &attempt.slot else { return Ok(()) };
+    // A revocation or registration of an earlier rotation or attempt that lands late would hit this value.
+    let earlier = case.journal.rotations.iter().filter(|each| each.ended.is_some() && each.attempt.is_some());
+    for ended in earlier {
+        case.over(&Mark::End(ended.uid.clone()), Reason::Settling)?;
+    }
+    if attempt.number > 1 {
+        case.over(&mark(rotation, attempt, IntentStep::Create), Reason::Settling)?;
+    }
     let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
     let Some(there) = listed.iter().find(|credential| credential.slot.as_ref() == Some(slot)) else { return Ok(()) };
-    let harmless =
-        |version: &VersionId| *version == attempt.version || rotation.burned().any(|burned| burned == *version);
+    if there.versions.contains(&attempt.version) {
+        return Ok(());
+    }
+    let harmless = |version: &VersionId| rotation.burned().any(|burned| burned == *version);
     let live = secret.current().is_some_and(|current| there.versions.contains(current));
     if there.versions.is_empty() || live || !there.versions.iter().any(harmless) {
         return case.wait(Reason::QuotaUsedByOthers(Some(slot.clone())), 30);
     }
-    Ok(())
+    retirement::nobody_holds(case, spec, secret, &there.versions)?;
+    retirement::in_use_works(case, secret)
 }
 
 fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {

@@ -3,7 +3,7 @@
 //! Invariant: no value is ever put into such a secret by us (AWS refuses manual writes to it). Each rotation that AWS
 //! makes becomes a Rotation object all the same, so that people find every replacement in one place.
 
-use crate::case::Case;
+use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
 use crate::facts::{ManagedRotation, StoreSecret};
@@ -17,8 +17,10 @@ use crate::spec::Delegation;
 /// The rule.
 pub fn delegated(case: Case<'_>, wanted: &Delegation) -> Verdict {
     let secret = claimed(case)?;
-    if let Some(request) =
-        case.journal.waiting().find(|rotation| rotation.trigger == Trigger::Request && rotation.attempt.is_none())
+    if let Some(request) = case
+        .journal
+        .waiting()
+        .find(|rotation| rotation.trigger == Trigger::Request && rotation.attempt.is_none() && !rotation.unreadable)
     {
         // `RotateSecret` has no notion of a request that is cancelled, merged or queued: AWS's console or CLI rotates now.
         return case.record(request, vec![Entry::End(Outcome::EngineNotSupported)]);
@@ -51,6 +53,9 @@ fn told(case: Case<'_>, secret: &StoreSecret) -> Verdict {
         return Ok(());
     }
     let Some(open) = case.journal.open() else { return case.act(due::opening(case, Trigger::Schedule)) };
+    if open.unreadable {
+        return case.wait(Reason::JournalUnreadable(open.name.clone()), 300);
+    }
     let end = Entry::End(Outcome::RevokedByPartner);
     match &open.attempt {
         Some(_) => case.record(open, vec![end]),
@@ -66,7 +71,10 @@ fn late(case: Case<'_>, secret: &StoreSecret) -> Verdict {
     let pending = secret.labelled(Stage::PENDING).is_some_and(|version| Some(version) != secret.current());
     let overdue = matches!(&secret.rotation, Some(ManagedRotation { next: Some(next), .. }) if *next < case.now);
     if pending && (overdue || secret.rotation.as_ref().is_some_and(|rotation| rotation.last.is_none())) {
-        return Err(Step::Wait { reason: Reason::RotationFailed, until: Some(case.now + case.bounds().settling) });
+        return Err(Step::Wait {
+            reason: Reason::RotationFailed,
+            until: Some(later(case.now, case.bounds().settling)),
+        });
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::case::Case;
+use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
 use crate::journal::{Entry, Outcome, Rotation, Trigger};
@@ -15,12 +15,28 @@ use crate::reason::Reason;
 use crate::schedule::due_within;
 use crate::spec::{Engine, Onboard, Spec};
 
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const MOST_ROTATIONS: u64 = 1_000_000_000;
+
 /// Nothing is due yet; or a rotation is opened.
 pub fn due(case: Case<'_>, spec: &Spec) -> Verdict {
     match trigger(case, spec) {
         Ok(trigger) => case.act(opening(case, trigger)),
-        Err(until) => until.map_or(Ok(()), |until| Err(Step::Wait { reason: Reason::NotDue, until: Some(until) })),
+        Err(until) => until.map_or(Ok(()), |until| {
+            let reason = if spent(case).is_some() { Reason::AttemptsSpaced } else { Reason::NotDue };
+            Err(Step::Wait { reason, until: Some(until) })
+        }),
     }
+}
+
+/// Until when no rotation starts by itself, since one used up the attempts of its day (L3): an endless row of rotations
+/// would make candidates without end. A person may still ask for one.
+pub fn spent(case: Case<'_>) -> Option<Timestamp> {
+    let exhausted = case.journal.rotations.iter().filter_map(|rotation| match rotation.ended {
+        Some((Outcome::Exhausted, at)) => Some(later(at, DAY)),
+        _ => None,
+    });
+    exhausted.max().filter(|until| *until > case.now)
 }
 
 /// When the next rotation starts by itself, if it ever does.
@@ -44,7 +60,9 @@ pub fn overdue(case: Case<'_>) -> Option<SignedDuration> {
 pub fn opening(case: Case<'_>, trigger: Trigger) -> Effect {
     let own = case.resource.own.name.as_str();
     let number = |rotation: &Rotation| rotation.name.as_str().strip_prefix(own)?.strip_prefix('-')?.parse::<u64>().ok();
-    let highest = case.journal.rotations.iter().filter_map(number).max().unwrap_or(0);
+    // A name with a number beyond all that we can have counted to is somebody's joke, and must not use up the numbers.
+    let ours = |number: &u64| *number < MOST_ROTATIONS;
+    let highest = case.journal.rotations.iter().filter_map(number).filter(ours).max().unwrap_or(0);
     // A squatted name is refused by the API server (`Exists`); then the next number is tried.
     let taken = (1..=64).find(|step| {
         let fault = name(own, highest.saturating_add(*step)).map(|rotation| Effect::Open { rotation, trigger });
@@ -61,6 +79,9 @@ pub fn opening(case: Case<'_>, trigger: Trigger) -> Effect {
 pub fn answered(case: Case<'_>) -> Verdict {
     let open = case.journal.open();
     for waiting in case.journal.waiting() {
+        if waiting.unreadable {
+            continue;
+        }
         let begun = waiting.attempt.is_some() || waiting.aborting;
         let outcome = match waiting.trigger {
             _ if begun => None,
@@ -84,7 +105,8 @@ pub fn answered(case: Case<'_>) -> Verdict {
 }
 
 fn merged(request: &Rotation, open: Option<&Rotation>) -> bool {
-    let began = open.filter(|open| open.uid != request.uid).and_then(|open| open.attempt.as_ref());
+    let goes_on = open.filter(|open| open.uid != request.uid && !open.aborting && !open.deleting);
+    let began = goes_on.and_then(|open| open.attempt.as_ref());
     began.is_some_and(|attempt| attempt.number == 1 && request.created < attempt.time)
 }
 
@@ -96,6 +118,9 @@ fn is_mint(case: Case<'_>) -> bool {
 fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
     if !matches!(spec.rotation.engine, Engine::Operator(_)) {
         return Err(None);
+    }
+    if let Some(until) = spent(case) {
+        return Err(Some(until));
     }
     if spec.rotation.first_immediately && still_first(case) {
         return Ok(Trigger::Onboarding);

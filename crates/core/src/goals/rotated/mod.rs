@@ -56,13 +56,14 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     if !served && spec.onboard != Onboard::Mint {
         return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
     }
-    if rotation.deleting && !rotation.promoting() && !rotation.aborting {
+    let passed = promotion::passed(rotation, secret);
+    if rotation.deleting && !rotation.promoting() && !passed && !rotation.aborting {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.aborting {
         return retirement::undone(case, spec, rotation, secret, Outcome::Cancelled);
     }
-    let attempt = if promotion::passed(rotation, secret) {
+    let attempt = if passed {
         promotion::noted(case, rotation)?
     } else {
         held(case, rotation)?;

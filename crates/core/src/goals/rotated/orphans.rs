@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use crate::case::Case;
 use crate::decide::Verdict;
 use crate::facts::{Credential, StoreSecret};
-use crate::goals::rotated::retirement;
+use crate::goals::rotated::{promotion, retirement};
 use crate::journal::{Owed, Rotation};
 use crate::names::{Slot, VersionId};
-use crate::partner::Contract;
+use crate::partner::{Contract, Recognised};
 use crate::reason::Reason;
 use crate::spec::Spec;
 
@@ -21,11 +21,21 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
     let own: BTreeSet<VersionId> = if rotation.aborting { BTreeSet::new() } else { rotation.burned().collect() };
     let stray = |credential: &&Credential| {
         let slot_of_this = credential.slot.is_some() && credential.versions.iter().all(|version| own.contains(version));
+        // What a person put in use although it was given up is a decision, unless its revocation was announced.
+        let chosen = case.resource.noted.onboarded
+            && secret.current().is_some_and(|current| credential.versions.contains(current));
+        if lost(case, credential) {
+            return true;
+        }
         // A slot of this rotation's own earlier attempt is overwritten by its next one, with the same checks.
-        !credential.versions.is_empty()
+        !chosen
+            && !credential.versions.is_empty()
             && !slot_of_this
             && credential.versions.iter().all(|version| given_up.contains(version))
     };
+    if let Some(doomed) = secret.current().filter(|current| case.journal.doomed(current)) {
+        return promotion::forward(case, secret, doomed);
+    }
     for credential in listed.iter().filter(stray) {
         let owed = rotation
             .owed
@@ -85,6 +95,19 @@ pub fn room(
         }
         None => case.wait(Reason::QuotaUsedByOthers(None), 60),
     }
+}
+
+/// The version that a credential with our marker was made for.
+pub fn tagged(case: Case<'_>, credential: &Credential) -> Option<VersionId> {
+    let by_tag = case.resource.contract().is_some_and(|contract| contract.recognised == Recognised::ByTag);
+    credential.tag.as_ref().filter(|_| by_tag)?.version(&case.resource.own.cluster)
+}
+
+/// Ours by its marker, its value lost, and no attempt under way: its Rotation gave it up, ended or is gone.
+fn lost(case: Case<'_>, credential: &Credential) -> bool {
+    let wanted =
+        |version: &VersionId| case.journal.waiting().any(|open| !open.aborting && open.version() == Some(version));
+    credential.versions.is_empty() && tagged(case, credential).is_some_and(|version| !wanted(&version))
 }
 
 /// Every version that a record gave up and that no rotation promoted.

@@ -77,17 +77,40 @@ pub fn in_force(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: 
             None => case.wait(Reason::Settling, 2),
         };
     }
-    let doomed = |version: &VersionId| {
-        rotation.owed.values().any(|owed| owed.version.as_ref() == Some(version) && owed.doomed.is_some())
-    };
     match current {
         // P20: doom is final. Moved back onto what is being revoked, it goes forward again.
-        Some(current) if doomed(current) => {
+        Some(current) if case.journal.doomed(current) => {
             case.act(Effect::Promote { to: attempt.version.clone(), from: Some(current.clone()), right: None })
         }
         // P11: moved back or on by a person: both live, this rotation ends, the next one owes the loser.
-        Some(_) => case.record(rotation, vec![Entry::End(Outcome::Kept)]),
+        Some(_) => {
+            settled(case, secret)?;
+            case.record(rotation, vec![Entry::End(Outcome::Kept)])
+        }
         None => case.wait(Reason::Settling, 5),
+    }
+}
+
+/// P18: a Describe that is older than the journal is not believed.
+pub fn settled(case: Case<'_>, secret: &StoreSecret) -> Verdict {
+    let Some(last) = case.journal.last_promoted() else { return Ok(()) };
+    let seen = |attempt: &Attempt| {
+        secret.has(&attempt.version, Stage::CURRENT) || secret.has(&attempt.version, Stage::PREVIOUS)
+    };
+    if last.attempt.as_ref().is_none_or(seen) {
+        return Ok(());
+    }
+    case.over(&Mark::Promoted(last.uid.clone()), Reason::Settling)
+}
+
+/// P20 without a candidate of its own: from a doomed version AWSCURRENT goes to AWSPREVIOUS, where that works.
+pub fn forward(case: Case<'_>, secret: &StoreSecret, doomed: &VersionId) -> Verdict {
+    let previous = secret.labelled(Stage::PREVIOUS).filter(|previous| !case.journal.doomed(previous));
+    match previous {
+        Some(previous) if case.acceptance(previous)? == Some(Acceptance::Accepted) => {
+            case.act(Effect::Promote { to: previous.clone(), from: Some(doomed.clone()), right: None })
+        }
+        _ => Err(Step::Blocked(Reason::CredentialRejected)),
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::Case;
+use crate::case::{Case, later};
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
-use crate::facts::{Acceptance, Holder, StoreSecret};
+use crate::facts::{Acceptance, Credential, Holder, StoreSecret};
 use crate::goals::rotated::{acting, candidate, known, orphans};
 use crate::journal::{Attempt, Entry, Outcome, Owed, Rotation};
 use crate::names::{CredentialId, Region, Stage, VersionId};
@@ -21,11 +21,12 @@ use crate::tries::Mark;
 /// Line 12: both lived side by side for as long as was asked, when it began or since.
 pub fn overlapped(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
     let Some(promoted) = rotation.promoted else { return Ok(()) };
-    if rotation.owed.is_empty() {
+    // Doom is final: an overlap that was lengthened since does not put it off.
+    if rotation.owed.values().all(|owed| owed.doomed.is_some()) {
         return Ok(());
     }
     let overlap = rotation.overlap.unwrap_or_default().max(spec.rotation.overlap);
-    let until = promoted + overlap;
+    let until = later(promoted, overlap);
     if case.now >= until { Ok(()) } else { Err(Step::Wait { reason: Reason::WaitingForOverlap, until: Some(until) }) }
 }
 
@@ -44,10 +45,7 @@ pub fn delivered_current(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> V
 }
 
 fn holders_carry(case: Case<'_>, spec: &Spec, secret: &StoreSecret, version: &VersionId) -> Verdict {
-    // A replica that the spec no longer names still serves whoever reads it there.
-    let regions: BTreeSet<&Region> =
-        spec.replicas.iter().map(|region| &region.name).chain(secret.replication.keys()).collect();
-    let regions = regions.into_iter().map(|region| match case.replica(region)? {
+    let regions = regions(spec, secret).into_iter().map(|region| match case.replica(region)? {
         Some(replica) if replica.current.as_ref() == Some(version) => Ok(()),
         _ => case.wait(Reason::RegionCarriesOld(region.clone()), 2),
     });
@@ -86,44 +84,95 @@ pub fn pay(
     }
     let acting = acting(spec, secret)?;
     let listed = case.credentials(acting.clone(), known(case, secret))?;
-    let there = listed.iter().find(|credential| credential.id == *id);
-    gate(case, secret, there.map(|credential| &credential.versions), id)?;
+    // Its id may have changed (a role's credential is named after one of the versions that hold its bytes).
+    let holds =
+        |credential: &&Credential| owed.version.as_ref().is_some_and(|version| credential.versions.contains(version));
+    let there: Vec<&Credential> =
+        listed.iter().filter(|credential| credential.id == *id || holds(credential)).collect();
+    gate(case, spec, secret, &there, id, owed)?;
     if owed.doomed.is_none() {
         return case.record(rotation, vec![Entry::Doom(id.clone(), owed.version.clone())]);
     }
     case.over(&Mark::Doom(rotation.uid.clone(), id.clone()), Reason::RevocationAnnounced(id.clone()))?;
     let activates = case.resource.contract().is_some_and(|contract| contract.activation == Activation::AfterPromotion);
-    match (there.is_some_and(|credential| credential.main), secret.current()) {
+    match (there.iter().any(|credential| credential.main), secret.current()) {
         // It is still the main one: the new one becomes it first, which puts this one on its way out.
         (true, Some(current)) if activates => case.act(Effect::Activate { version: current.clone(), acting }),
         _ => {
-            let version =
-                owed.version.clone().or_else(|| there.and_then(|credential| credential.versions.first().cloned()));
+            let version = owed
+                .version
+                .clone()
+                .or_else(|| there.iter().find_map(|credential| credential.versions.first().cloned()));
             case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential: id.clone(), version, acting })
         }
     }
 }
 
-/// P13: not what AWSCURRENT holds, ours beyond doubt, and AWSCURRENT is accepted now.
-fn gate(case: Case<'_>, secret: &StoreSecret, versions: Option<&BTreeSet<VersionId>>, id: &CredentialId) -> Verdict {
-    if versions.is_some_and(BTreeSet::is_empty) {
+/// P13: ours beyond doubt, not what AWSCURRENT holds, wanted and held by nobody, and AWSCURRENT is accepted now.
+fn gate(
+    case: Case<'_>,
+    spec: &Spec,
+    secret: &StoreSecret,
+    there: &[&Credential],
+    id: &CredentialId,
+    owed: &Owed,
+) -> Verdict {
+    let foreign =
+        |credential: &&&Credential| credential.versions.is_empty() && orphans::tagged(case, credential).is_none();
+    if there.iter().any(|credential| foreign(&credential)) {
         return case.wait(Reason::OrphanSuspected(id.clone()), 60);
     }
-    let Some(current) = secret.current() else {
-        // Before the first promotion nothing is in use yet; only strays of a mint can be here.
-        return if case.resource.noted.onboarded { case.wait(Reason::Settling, 5) } else { Ok(()) };
-    };
-    if versions.is_some_and(|versions| versions.contains(current)) {
-        return if case.resource.noted.onboarded { case.wait(Reason::Settling, 5) } else { Ok(()) };
+    let listed = there.iter().flat_map(|credential| credential.versions.iter().cloned());
+    let tagged = there.iter().filter_map(|credential| orphans::tagged(case, credential));
+    let versions: BTreeSet<VersionId> = listed.chain(tagged).chain(owed.version.clone()).collect();
+    let wanted = case.journal.waiting().filter(|open| !open.aborting).filter_map(Rotation::version);
+    if wanted.into_iter().any(|version| versions.contains(version)) {
+        return case.wait(Reason::Settling, 5);
     }
-    if !case.resource.noted.onboarded {
+    nobody_holds(case, spec, secret, &versions)?;
+    // Before the first promotion nothing is in use yet, wherever AWS put the label: only strays of a mint are here.
+    if !case.resource.noted.onboarded && case.journal.last_promoted().is_none() {
         return Ok(());
     }
+    if secret.current().is_none_or(|current| versions.contains(current)) {
+        return case.wait(Reason::Settling, 5);
+    }
+    in_use_works(case, secret)
+}
+
+/// AWSCURRENT is accepted now: what is about to end is not all that works.
+pub fn in_use_works(case: Case<'_>, secret: &StoreSecret) -> Verdict {
+    let Some(current) = secret.current() else { return case.wait(Reason::Settling, 5) };
     match case.acceptance(current)? {
         Some(Acceptance::Accepted) => Ok(()),
         Some(_) => Err(Step::Blocked(Reason::CredentialRejected)),
         None => case.wait(Reason::Settling, 2),
     }
+}
+
+/// No region, target or Secret that is still labelled as ours holds any of these versions. Unread or unknown holds them.
+pub fn nobody_holds(case: Case<'_>, spec: &Spec, secret: &StoreSecret, versions: &BTreeSet<VersionId>) -> Verdict {
+    let held = |version: &Option<VersionId>| version.as_ref().is_some_and(|version| versions.contains(version));
+    let regions = regions(spec, secret).into_iter().map(|region| match case.replica(region)? {
+        Some(replica) if held(&replica.current) => case.wait(Reason::RegionCarriesOld(region.clone()), 2),
+        Some(_) | None => Ok(()),
+    });
+    let targets = spec.scope.targets.keys().map(|name| match case.target(name)? {
+        Some(seen) if seen.holder == Holder::Us && (held(&seen.version) || seen.intact != Some(true)) => {
+            case.wait(Reason::TargetCarriesOld(name.clone()), 2)
+        }
+        Some(_) | None => Ok(()),
+    });
+    let dropped = std::iter::once_with(|| {
+        let old = case.labelled()?.iter().find(|secret| secret.version.is_none() || held(&secret.version));
+        old.map_or(Ok(()), |secret| case.wait(Reason::TargetCarriesOld(secret.name.clone()), 5))
+    });
+    every(regions.chain(targets).chain(dropped))
+}
+
+/// A replica that the spec no longer names still serves whoever reads it there.
+fn regions<'a>(spec: &'a Spec, secret: &'a StoreSecret) -> BTreeSet<&'a Region> {
+    spec.replicas.iter().map(|region| &region.name).chain(secret.replication.keys()).collect()
 }
 
 /// Line 14: no late stray, and AWSPENDING on no version (P22: AWS would refuse to rotate).
