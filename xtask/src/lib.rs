@@ -8,6 +8,7 @@ pub mod binaries;
 pub mod cargo;
 pub mod certificates;
 pub mod control_plane;
+pub mod demo;
 pub mod deny;
 pub mod failure;
 pub mod generate;

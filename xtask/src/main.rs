@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, generate, lint, test};
+use xtask::{Failure, demo, generate, lint, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -18,6 +18,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The product on real parts, in three stories: PostgreSQL, Salesforce, and BigID rotated by AWS
+    Demo {
+        /// End by itself when the stories are told; fails if a step does
+        #[arg(long)]
+        once: bool,
+    },
     /// Lint, unit, model, sandbox, API table and end-to-end tests; the last line counts them
     Test {
         /// Only this class; may be given several times
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
 /// Whether all went well.
 fn run(command: Command) -> Result<bool, Failure> {
     match command {
+        Command::Demo { once } => demo::run(once).map(|()| true),
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
         Command::Lint => {
