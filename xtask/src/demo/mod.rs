@@ -7,7 +7,9 @@ pub mod operator;
 pub mod outside;
 pub mod stage;
 
+mod bigid;
 mod postgresql;
+mod salesforce;
 mod tell;
 
 use std::time::{Duration, Instant};
@@ -36,11 +38,10 @@ pub fn run(once: bool) -> Result<()> {
     plan.differences().iter().for_each(|flag| println!("  {flag}"));
     let mut operator = plan.start()?;
     println!("Everything is up after {}.", short(began.elapsed()));
-    let told = tell(&stage).map_err(|failure| {
+    tell(&stage).map_err(|failure| {
         let words = operator.last_words(40);
         Failure::new(format!("{failure}\n--- the operator's last lines\n{words}"))
-    });
-    told?;
+    })?;
     println!("\nAll steps were checked and held, in {} from the start.", short(began.elapsed()));
     if once { Ok(()) } else { stay(&stage, &mut operator) }
 }
@@ -48,6 +49,8 @@ pub fn run(once: bool) -> Result<()> {
 fn tell(stage: &Stage) -> Result<()> {
     let teller = Teller::new(stage);
     postgresql::tell(&teller)?;
+    salesforce::tell(&teller)?;
+    bigid::tell(&teller)?;
     teller.title("What is there now");
     teller.show("get mes,rot -A")?;
     teller.show("get pacct,smstore")

@@ -120,28 +120,47 @@ impl<'a> Teller<'a> {
         serde_json::from_str(&text).tried(|| format!("reading {object}"))
     }
 
-    /// The Rotations of a resource, oldest first: name and reason of `Complete`.
+    /// The Rotations of a resource, oldest first: name, and reason of `Complete` once it is.
     pub(super) fn rotations(&self, resource: &str, namespace: &str) -> Result<Vec<(String, String)>> {
-        let text = self.stage.plane.kubectl_ok([
-            "get",
-            "rot",
-            "-n",
-            namespace,
-            "-o",
-            "json",
-            "--sort-by=.metadata.creationTimestamp",
-        ])?;
+        let name_and_reason = |each: Value| {
+            let conditions = each["status"]["conditions"].as_array().into_iter().flatten();
+            let complete = conditions.clone().find(|one| one["type"] == "Complete" && one["status"] == "True");
+            let reason = complete.map_or("", |one| one["reason"].as_str().unwrap_or_default());
+            (each["metadata"]["name"].as_str().unwrap_or_default().to_owned(), reason.to_owned())
+        };
+        Ok(self.all_rotations(resource, namespace)?.into_iter().map(name_and_reason).collect())
+    }
+
+    fn all_rotations(&self, resource: &str, namespace: &str) -> Result<Vec<Value>> {
+        let sorted = "--sort-by=.metadata.creationTimestamp";
+        let text = self.stage.plane.kubectl_ok(["get", "rot", "-n", namespace, "-o", "json", sorted])?;
         let list: Value = serde_json::from_str(&text).tried(|| "reading Rotations".to_owned())?;
-        let of_it = list["items"].as_array().into_iter().flatten();
-        let of_it = of_it.filter(|each| each["spec"]["resourceRef"]["name"] == resource);
-        Ok(of_it
-            .map(|each| {
-                let conditions = each["status"]["conditions"].as_array().into_iter().flatten();
-                let complete = conditions.clone().find(|one| one["type"] == "Complete" && one["status"] == "True");
-                let reason = complete.map_or("", |one| one["reason"].as_str().unwrap_or_default());
-                (each["metadata"]["name"].as_str().unwrap_or_default().to_owned(), reason.to_owned())
-            })
-            .collect())
+        let all = list["items"].as_array().cloned().unwrap_or_default();
+        Ok(all.into_iter().filter(|each| each["spec"]["resourceRef"]["name"] == resource).collect())
+    }
+
+    /// Why a Rotation of a resource failed, if one did.
+    pub(super) fn failed_rotation(&self, resource: &str, namespace: &str) -> Result<Option<String>> {
+        let failed = self.all_rotations(resource, namespace)?.into_iter().find_map(|each| {
+            let conditions = each["status"]["conditions"].as_array()?;
+            let failed = conditions.iter().find(|one| one["type"] == "Failed" && one["status"] == "True")?;
+            Some(format!("{}: {}", failed["reason"], failed["message"]))
+        });
+        Ok(failed)
+    }
+
+    /// Makes a seed of a JSON object, a key a field. What is shown of it are its keys.
+    pub(super) fn create_seed(&self, name: &str, namespace: &str, fields: &Value) -> Result<()> {
+        let keys: Vec<&str> = fields.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let from: Vec<String> = keys.iter().map(|key| format!("--from-literal={key}=…")).collect();
+        let from = from.join(" ");
+        println!(
+            "         $ kubectl create secret generic {name} -n {namespace} --type=managed-secrets.io/seed {from}"
+        );
+        let seed = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/seed",
+            "metadata": {"name": name, "namespace": namespace}, "stringData": fields});
+        // By a pipe: arguments of a process can be read by others.
+        self.stage.plane.kubectl_apply(&seed.to_string())
     }
 
     /// What a native Secret holds.
