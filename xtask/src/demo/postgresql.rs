@@ -44,9 +44,8 @@ pub(super) fn tell(teller: &Teller<'_>) -> Result<()> {
     })?;
     teller.check("the new credential logs in", logs_in(teller, &second)?)?;
     teller.wait("Complete", &rotation, "payments")?;
-    teller.say(
-        "Complete: every region and the Secret carry the new one and the overlap (5s here) is over: the old is dead.",
-    );
+    teller.say("Complete: regions and Secret carry the new one, the overlap (5s here) is over, the old one is dead.");
+    teller.say("(Its end was announced 7s before, so that no older call of anybody's could still be under way.)");
     teller.show(&format!("get rot {name} -n payments"))?;
     teller.check("the old credential is refused by the server", !logs_in(teller, &first)?)?;
     teller

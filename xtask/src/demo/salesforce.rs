@@ -16,8 +16,7 @@ pub(super) fn tell(teller: &Teller<'_>) -> Result<()> {
     let seed = Held::of_json(&app);
     let found = logs_in(teller, &seed)?;
     teller.check("at Salesforce: the copied pair logs in, and is the only one", found == (true, 1))?;
-    teller
-        .say("They go into a Secret of type managed-secrets.io/seed (its keys are the fields; values are not shown).");
+    teller.say("They go into a Secret of type managed-secrets.io/seed.");
     teller.create_seed("crm-seed", "payments", &app)?;
     teller.say("The resource names the seed. The credential may rotate itself: no admin account is needed.");
     teller.apply(RESOURCE)?;

@@ -152,11 +152,9 @@ impl<'a> Teller<'a> {
     /// Makes a seed of a JSON object, a key a field. What is shown of it are its keys.
     pub(super) fn create_seed(&self, name: &str, namespace: &str, fields: &Value) -> Result<()> {
         let keys: Vec<&str> = fields.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-        let from: Vec<String> = keys.iter().map(|key| format!("--from-literal={key}=…")).collect();
-        let from = from.join(" ");
-        println!(
-            "         $ kubectl create secret generic {name} -n {namespace} --type=managed-secrets.io/seed {from}"
-        );
+        let flags = format!("-n {namespace} --type=managed-secrets.io/seed --from-env-file=seed.env");
+        println!("         $ kubectl create secret generic {name} {flags}");
+        println!("           # keys in seed.env: {}", keys.join(", "));
         let seed = serde_json::json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/seed",
             "metadata": {"name": name, "namespace": namespace}, "stringData": fields});
         // By a pipe: arguments of a process can be read by others.
