@@ -4,6 +4,7 @@
 //! sandbox). Tests of the root package depend on it, so it imports nothing of ours and stays light. Everything here
 //! blocks; no server outlives the process that started it (see [`scratch`]).
 
+pub mod bench;
 pub mod binaries;
 pub mod cargo;
 pub mod certificates;

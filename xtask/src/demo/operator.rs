@@ -113,6 +113,11 @@ impl Operator {
         self.server.log()
     }
 
+    /// Ends it as `kill -9` does.
+    pub fn stop(&mut self) {
+        self.server.stop();
+    }
+
     /// A failure with the last lines of its log, if it has ended.
     pub fn ended(&mut self) -> Option<Failure> {
         let status = self.server.ended()?;

@@ -45,11 +45,6 @@ impl Outside {
         answered(self.agent.get(self.control(path)).call(), path)
     }
 
-    /// A DELETE to the control API.
-    pub fn delete(&self, path: &str) -> Result<()> {
-        answered(self.agent.delete(self.control(path)).call(), path).map(|_| ())
-    }
-
     fn control(&self, path: &str) -> String {
         format!("{}/_sandbox/{path}", self.url)
     }
@@ -60,7 +55,14 @@ pub fn is_up(url: &str) -> bool {
     agent().get(url).call().is_ok_and(|response| response.status() == 200)
 }
 
-fn agent() -> ureq::Agent {
+/// What `url` answers.
+pub fn text(url: &str) -> Result<String> {
+    let mut response = agent().get(url).call().tried(|| format!("asking {url}"))?;
+    response.body_mut().with_config().limit(1 << 30).read_to_string().tried(|| format!("reading {url}"))
+}
+
+/// A client that takes any status for an answer, and waits 10 s at the most.
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(std::time::Duration::from_secs(10)))

@@ -110,7 +110,9 @@ impl Stage {
 }
 
 fn start_plane(audit: bool) -> Result<ControlPlane> {
-    let options = Options { controller_manager: true, audit, ..Options::default() };
+    // Whoever counts by the log wants all of it in one file.
+    let flags = if audit { vec!["--audit-log-maxsize=100000".to_owned()] } else { Vec::new() };
+    let options = Options { controller_manager: true, audit, api_server_flags: flags, ..Options::default() };
     find_or_build(&options.tools())?;
     ControlPlane::start(&options)
 }
