@@ -29,7 +29,9 @@ const STEPS: usize = 200;
 pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Context>) -> Result<Action, Fault> {
     let mut subject = Subject::cached(&context, &mes)?;
     let mut live = false;
-    let mut facts = subject.at_a_glance(&context);
+    // What a pass changed it reads once more before it rests: the status shall tell what is, not what was before.
+    let mut acted = false;
+    let mut facts = subject.at_a_glance(&context, acted);
     for _ in 0..STEPS {
         let now = context.outside.clock.now();
         facts.expire(now);
@@ -54,6 +56,7 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
             }
             Err(Step::Act(effect)) if live => {
                 act(&context, &subject, &mut facts, &effect).await;
+                acted = true;
             }
             Err(Step::Look(_) | Step::Act(_)) => live = true,
             settled @ (Ok(()) | Err(Step::Wait { .. } | Step::Blocked(_))) => {
@@ -68,7 +71,7 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
             Some(again) => subject = again,
             None => return Ok(gone(&context, &mes)),
         }
-        facts = subject.at_a_glance(&context);
+        facts = subject.at_a_glance(&context, acted);
     }
     Ok(Action::requeue(Duration::ZERO))
 }

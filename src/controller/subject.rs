@@ -48,8 +48,8 @@ impl Subject {
         Self::of(context, Arc::new(mes), rotations).map(Some)
     }
 
-    /// What is known without asking.
-    pub(super) fn at_a_glance(&self, context: &Context) -> Facts {
+    /// What is known without asking. `acted`: this pass has changed something since all was read.
+    pub(super) fn at_a_glance(&self, context: &Context, acted: bool) -> Facts {
         let own = &*self.resource.own;
         let remembered = context.memory.of(&own.uid);
         let mut tries = remembered.tries;
@@ -69,7 +69,7 @@ impl Subject {
             targets,
             verify_due: self.verify_due(context),
             // The first sight of the annotation in this process is no news.
-            read_again: remembered.synced.as_ref().is_some_and(|synced| *synced != asked),
+            read_again: acted || remembered.synced.as_ref().is_some_and(|synced| *synced != asked),
         };
         if remembered.synced.is_none() {
             context.memory.synced(&own.uid, asked);

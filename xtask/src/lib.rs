@@ -4,10 +4,12 @@
 //! sandbox). Tests of the root package depend on it, so it imports nothing of ours and stays light. Everything here
 //! blocks; no server outlives the process that started it (see [`scratch`]).
 
+pub mod bench;
 pub mod binaries;
 pub mod cargo;
 pub mod certificates;
 pub mod control_plane;
+pub mod demo;
 pub mod deny;
 pub mod failure;
 pub mod generate;

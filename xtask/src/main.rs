@@ -1,10 +1,11 @@
 //! `cargo xtask COMMAND`: the habits of a developer.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, generate, lint, test};
+use xtask::{Failure, bench, demo, generate, lint, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -18,6 +19,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The product on real parts, in three stories: PostgreSQL, Salesforce, and BigID rotated by AWS
+    Demo {
+        /// End by itself when the stories are told; fails if a step does
+        #[arg(long)]
+        once: bool,
+    },
     /// Lint, unit, model, sandbox, API table and end-to-end tests; the last line counts them
     Test {
         /// Only this class; may be given several times
@@ -25,6 +32,18 @@ enum Command {
         only: Vec<Class>,
         #[command(flatten)]
         tests: Tests,
+    },
+    /// What the operator takes: time, memory, writes and calls, with many resources
+    Bench {
+        /// How many resources
+        #[arg(long, value_name = "N")]
+        size: u32,
+        /// What they are
+        #[arg(long, value_enum, default_value = "mint")]
+        kind: bench::Kind,
+        /// The program `mes` to be measured; this checkout's, built for release, if absent
+        #[arg(long, value_name = "PATH")]
+        operator: Option<PathBuf>,
     },
     /// The end-to-end tests alone
     E2e {
@@ -65,6 +84,8 @@ fn main() -> ExitCode {
 /// Whether all went well.
 fn run(command: Command) -> Result<bool, Failure> {
     match command {
+        Command::Demo { once } => demo::run(once).map(|()| true),
+        Command::Bench { size, kind, operator } => bench::run(size, kind, operator).map(|()| true),
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
         Command::Lint => {
