@@ -24,7 +24,7 @@ use futures::{FutureExt, StreamExt};
 use k8s_openapi::api::core::v1::Namespace as KubernetesNamespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use mes_core::fault::{Fault, FaultKind, Place};
@@ -149,13 +149,12 @@ impl Context {
 /// Waits until every cache is whole, and fills the index of who was first.
 async fn ready(context: &Context) {
     let caches = &context.caches;
-    let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
     tokio::join!(
-        caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
-        caches.rotations.wait_until_ready().map(whole("Rotation")),
-        caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
-        caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
-        caches.namespaces.wait_until_ready().map(whole("Namespace")),
+        whole("ManagedExternalSecret", &caches.resources),
+        whole("Rotation", &caches.rotations),
+        whole("PartnerAccount", &caches.accounts),
+        whole("SecretsManagerStore", &caches.stores),
+        whole("Namespace", &caches.namespaces),
     );
     context.targets.look_again();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(30), context.targets.ready()).await;
@@ -169,9 +168,23 @@ async fn ready(context: &Context) {
     }
 }
 
+/// Waits until a cache is whole, by looking again and again: a `Store` wakes only the last of those who wait for it, and
+/// the controller waits for the resources' too, so one of the two would sleep for ever. The wakes that follow in
+/// [`ready`] make the controller look again as well.
+async fn whole<K>(kind: &'static str, cache: &Store<K>)
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    while cache.wait_until_ready().now_or_never().is_none() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    tracing::info!(kind, "cached");
+}
+
 fn caches(
     client: &kube::Client,
-    resources: kube::runtime::reflector::Store<ManagedExternalSecret>,
+    resources: Store<ManagedExternalSecret>,
     wakes: &watch::Wakes,
     sweeps: &Arc<sweep::Sweeps>,
 ) -> Caches {
@@ -203,5 +216,31 @@ fn caches(
             move |namespace: &PartialObjectMeta<KubernetesNamespace>| of_namespace(namespace.name_any()),
         ),
         resources,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::reflector::store::Writer;
+    use kube::runtime::watcher::Event;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cache_that_somebody_else_waits_for_too_is_seen_to_be_whole() {
+        let mut writer = Writer::<ConfigMap>::default();
+        let (ours, theirs) = (writer.as_reader(), writer.as_reader());
+        let waiting = tokio::spawn(async move { whole("ConfigMap", &ours).await });
+        tokio::task::yield_now().await;
+        let other = tokio::spawn(async move { theirs.wait_until_ready().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitDone);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+        other.abort();
     }
 }
