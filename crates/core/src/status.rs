@@ -11,7 +11,7 @@ use crate::case::Case;
 use crate::decide::{Decision, Goal, Step, Verdict};
 use crate::effect::Effect;
 use crate::facts::{Facts, Holder, Look, ReplicationState, Sight, StoreSecret};
-use crate::fault::Place;
+use crate::fault::{Fault, FaultKind, Place};
 use crate::goals::rotated::due;
 use crate::journal::{Entry, Journal, Outcome, Rotation, Trigger};
 use crate::names::{Arn, Identity, ObjectName, Region, SecretName, Stage, TargetName, VersionId};
@@ -299,6 +299,7 @@ fn conditions(
     let (onboarded, replicated, synced, rotated) =
         (verdict(Goal::Onboarded), verdict(Goal::Replicated), verdict(Goal::Synced), verdict(Goal::Rotated));
     let served = onboarded.is_ok() || resource.noted.onboarded;
+    let onboarded = if held_up(&onboarded, &rotated) { rotated.clone() } else { onboarded };
     let stalled = [&onboarded, &replicated, &synced, &rotated]
         .into_iter()
         .find_map(|verdict| reason(verdict).filter(|reason| reason.is_stalled()));
@@ -334,6 +335,18 @@ fn conditions(
     (conditions, absent)
 }
 
+/// Whether a first value that a rotation makes is held up by what people should know of: then that is told, and not that it
+/// is on its way.
+fn held_up(onboarded: &Verdict, rotated: &Verdict) -> bool {
+    let news = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::Fault(_) | Reason::QuotaUsedByOthers(_) | Reason::OrphanSuspected(_) | Reason::JournalUnreadable(_)
+        )
+    };
+    reason(onboarded) == Some(&Reason::Onboarding) && reason(rotated).is_some_and(news)
+}
+
 /// A reason that a person must see to, but that takes nothing away from who reads the credential now.
 fn stops_service(reason: &Reason) -> bool {
     !matches!(reason, Reason::RotatedElsewhere | Reason::OwnershipContested(_))
@@ -359,7 +372,7 @@ fn ready(
     }
     if !served {
         return match onboarded {
-            Err(Step::Wait { reason: reason @ Reason::Fault(fault), .. }) if fault.place != Place::Partner => {
+            Err(Step::Wait { reason: reason @ Reason::Fault(fault), .. }) if unobserved(fault) => {
                 told("Ready", Truth::Unknown, "NotObserved", reason)
             }
             Err(step) => told("Ready", Truth::False, "Onboarding", reason_of(step).unwrap_or(&Reason::Onboarding)),
@@ -389,6 +402,15 @@ fn ready(
         }
         _ if was_ready => plain(Truth::True, "InService", "valid, served by every region, carried by every target"),
         _ => plain(Truth::False, "Onboarding", "the first value is on its way"),
+    }
+}
+
+/// Whether the fault leaves open how things are, rather than telling what is wrong.
+fn unobserved(fault: &Fault) -> bool {
+    match fault.place {
+        Place::Partner => false,
+        Place::Guard => fault.kind != FaultKind::Denied,
+        Place::Cluster | Place::SecretsManager | Place::Sts => true,
     }
 }
 
@@ -473,9 +495,7 @@ fn synced_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<C
         Reason::TargetConflict { .. } => "TargetConflict",
         Reason::TemplateInvalid { .. } => "TemplateInvalid",
         Reason::TargetForbidden(_) => "TargetForbidden",
-        Reason::Fault(fault) if fault.place == Place::Cluster && fault.kind == crate::fault::FaultKind::Denied => {
-            "TargetForbidden"
-        }
+        Reason::Fault(fault) if fault.place == Place::Cluster && fault.kind == FaultKind::Denied => "TargetForbidden",
         Reason::SecretMissing(_) | Reason::NotOnboarded => "SecretMissing",
         _ => "ReadFailed",
     };
@@ -507,7 +527,8 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         .flat_map(|rotation| rotation.owed.values())
         .any(|owed| owed.doomed.is_some_and(|doomed| case.now > doomed + case.bounds().overdue));
     match reason(verdict) {
-        Some(why @ Reason::Fault(fault)) if fault.place == Place::Partner => {
+        // The guard stands before the partner: an admin credential that is missing or of the wrong kind, a host refused.
+        Some(why @ Reason::Fault(fault)) if matches!(fault.place, Place::Partner | Place::Guard) => {
             Some(told("Rotated", Truth::False, "PartnerUnavailable", why))
         }
         Some(why)
@@ -633,6 +654,29 @@ pub fn events_of_change(view: &View, was: &BTreeMap<String, (Truth, String)>) ->
         events.push(Event { warning, reason, note: condition.message.clone(), rotation: view.active_rotation.clone() });
     }
     events
+}
+
+/// The event of an AWSCURRENT that somebody else moved. `view` is what is about to be told. It is followed, since a person
+/// may have had to; where AWS rotates, or others own the secret, it is no news.
+pub fn changed_outside(resource: &Resource, journal: &Journal, view: &View) -> Option<Event> {
+    let spec = resource.spec.as_ref().ok()?;
+    if !matches!(spec.rotation.engine, Engine::Operator(_)) || !resource.noted.onboarded {
+        return None;
+    }
+    let (before, now) = (resource.noted.version.as_ref()?, view.version.as_ref()?);
+    let ours = |rotation: &Rotation| rotation.version() == Some(now);
+    if before == now || journal.open().is_some_and(ours) || journal.last_promoted().is_some_and(ours) {
+        return None;
+    }
+    let note = format!(
+        "AWSCURRENT was moved from {before} to {now} by somebody else; it is followed, and nothing is revoked for it"
+    );
+    Some(Event {
+        warning: true,
+        reason: "ChangedOutside",
+        note: printable(&note),
+        rotation: view.active_rotation.clone(),
+    })
 }
 
 /// The code of an outcome: reason of conditions `Complete` and `Failed`.
