@@ -71,7 +71,7 @@ async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
         None => return Ok(None),
         Some(SeedSecret::WrongType) => return Ok(Some(Seed::WrongType)),
         Some(SeedSecret::Seed { not_text, .. }) if !not_text.is_empty() => {
-            let kind = ProblemKind::Malformed { expected: "must be text in UTF-8" };
+            let kind = ProblemKind::Malformed { expected: "text in UTF-8" };
             let problems = not_text.into_iter().map(|field| FieldProblem { field, kind }).collect();
             return Ok(Some(Seed::Malformed(problems)));
         }

@@ -214,3 +214,29 @@ fn caches(
         resources,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::reflector::store::Writer;
+    use kube::runtime::watcher::Event;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cache_that_somebody_else_waits_for_too_is_seen_to_be_whole() {
+        let mut writer = Writer::<ConfigMap>::default();
+        let (ours, theirs) = (writer.as_reader(), writer.as_reader());
+        let waiting = tokio::spawn(async move { cached(&ours).await });
+        tokio::task::yield_now().await;
+        let other = tokio::spawn(async move { theirs.wait_until_ready().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        writer.apply_watcher_event(&Event::Init);
+        writer.apply_watcher_event(&Event::InitDone);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+        other.abort();
+    }
+}

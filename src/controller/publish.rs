@@ -28,7 +28,8 @@ pub(super) async fn publish(
     let view = status::view(&subject.resource, facts, &subject.journal, decision, &was, now);
     let after = parse::status(&before, &view, subject.resource.generation, now);
     if after != before && subject.reach.namespace.publish(&subject.mes, &after).await? {
-        for event in status::events_of_change(&view, &was) {
+        let outside = status::changed_outside(&subject.resource, &subject.journal, &view);
+        for event in status::events_of_change(&view, &was).into_iter().chain(outside) {
             tell(context, subject, &event, now).await;
         }
     }

@@ -101,7 +101,10 @@ impl Reach {
     pub(super) async fn admin(&self, spec: &Spec) -> Result<Option<Value>, Fault> {
         let Some(admin) = &spec.scope.admin else { return Ok(None) };
         let value = match (&**admin, &self.admin_store) {
-            (Admin::Secret(name), _) => self.home.admin(name).await?,
+            (Admin::Secret(name), _) => self.home.admin(name).await.map_err(|fault| match fault.kind {
+                FaultKind::Rejected => guard("AdminInvalid"),
+                _ => fault,
+            })?,
             (Admin::StoreSecret(_), Some(secret)) => secret.read_current().await?.map(|(_, value)| value),
             (Admin::StoreSecret(_), None) => None,
         };

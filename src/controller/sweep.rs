@@ -142,12 +142,18 @@ async fn round(context: &Context, wire: &SecretsManagerStore) {
         (None, Ok(_)) => context.aws.sweep(&at, &named(context, &store)).await,
         (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
     };
-    let mut listed = true;
+    let (mut listed, mut refused) = (true, None);
     let lines = match &swept {
         Ok(lines) => Some(lines.clone()),
         Err(fault) if fault.kind == FaultKind::Denied && refusal.is_none() && identity.is_ok() => {
             listed = false;
-            Some(described(context, &store).await)
+            match described(context, &store).await {
+                Ok(lines) => Some(lines),
+                Err(fault) => {
+                    refused = Some(fault);
+                    None
+                }
+            }
         }
         Err(fault) => {
             context.tally.failed(fault);
@@ -160,7 +166,7 @@ async fn round(context: &Context, wire: &SecretsManagerStore) {
         // Whoever waits for the store shows why by asking it himself.
         wake(context, &store.name, |_| true);
     }
-    let fault = identity.as_ref().err().cloned().or_else(|| swept.err().filter(|_| listed));
+    let fault = identity.as_ref().err().cloned().or(refused).or_else(|| swept.err().filter(|_| listed));
     tell_store(context, wire, &store, identity.ok(), fault.as_ref(), listed).await;
 }
 
@@ -223,27 +229,33 @@ fn admin_secret(account: &PartnerAccount) -> Option<(ObjectName, SecretName)> {
     Some((store, SecretName::parse(reference.secret_name.as_str()).ok()?))
 }
 
-/// Where IAM forbids the list: one Describe a secret.
-async fn described(context: &Context, store: &Store) -> BTreeMap<SecretName, SweepLine> {
+/// Where IAM forbids the list: one Describe a secret. Fails if that is forbidden too, for every one of them.
+async fn described(context: &Context, store: &Store) -> Result<BTreeMap<SecretName, SweepLine>, Fault> {
     let mut lines = BTreeMap::new();
+    let (mut answered, mut denied) = (false, None);
     for mes in context.caches.resources.state() {
         let Some((_, secret)) = secret_of(context, &mes).filter(|(of, _)| *of == store.name) else { continue };
         let Ok(subject) = Subject::cached(context, &mes) else { continue };
         let Ok(asked) = subject.reach.store() else { continue };
         match asked.describe().await {
             Ok(Some(seen)) => {
+                answered = true;
                 lines.insert(secret, (&seen).into());
             }
-            Ok(None) => {}
+            Ok(None) => answered = true,
             // Unknown is not absent: what was known stays.
-            Err(_) => {
+            Err(fault) => {
+                denied = denied.or(Some(fault).filter(|fault| fault.kind == FaultKind::Denied));
                 if let Some(line) = context.sweeps.line(&store.name, &secret) {
                     lines.insert(secret, line);
                 }
             }
         }
     }
-    lines
+    match denied {
+        Some(fault) if !answered => Err(fault),
+        _ => Ok(lines),
+    }
 }
 
 fn access(context: &Context, store: &Store) -> Access {

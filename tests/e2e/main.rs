@@ -1,4 +1,7 @@
 //! The main job, end to end, on real parts.
 
+mod bad_input;
+mod bad_input_seed;
+mod bad_input_spec;
 mod main_job;
 mod world;

@@ -213,6 +213,22 @@ impl Operator {
         let _ = self.child.wait();
     }
 
+    /// SIGTERM, as the kubelet sends it: the lease is free at once for the next process.
+    pub(crate) fn stop(mut self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
+        assert!(asked.success(), "the operator ran");
+        let until = Instant::now() + Duration::from_secs(15);
+        while self.child.try_wait().expect("a child").is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        self.kill();
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All that it wrote.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

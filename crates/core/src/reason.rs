@@ -208,7 +208,10 @@ impl Reason {
         match (fault.place, fault.kind, fault.code.as_str()) {
             (_, _, "EndpointMismatch") => Self::EndpointMismatch,
             (_, _, "RotatesOwnAdmin") => Self::RotatesOwnAdmin,
-            (Place::SecretsManager | Place::Sts, FaultKind::Denied, _) => Self::AccessDenied(fault.clone()),
+            (Place::SecretsManager | Place::Sts, FaultKind::Denied, _)
+            | (_, _, "KeysMissing" | "EndpointNotAllowed" | "WrongSecretType" | "NotText") => {
+                Self::AccessDenied(fault.clone())
+            }
             _ => Self::Fault(fault.clone()),
         }
     }
@@ -370,7 +373,7 @@ impl fmt::Display for Reason {
                 Conflict::WrongType => write!(f, "spec.targets[{target}]: a Secret's type can't change; delete it, it is then made again, or set the type it has"),
             },
             Self::TemplateInvalid { problem, .. } => write!(f, "spec.{problem}"),
-            Self::AccessDenied(fault) => write!(f, "{fault}: the operator's rights do not reach; see the page on IAM"),
+            Self::AccessDenied(fault) => denied(f, fault),
             Self::SeedMissing(name) => write!(f, "spec.onboard.fromSecret: waiting for Secret {name} of type managed-secrets.io/seed"),
             Self::SecretNotFound(name) => write!(f, "spec.storeRef.secretName: waiting for AWS secret {name}"),
             Self::AccountNotFound(name) => write!(f, "spec.partner.accountRef: waiting for PartnerAccount {name}"),
@@ -386,7 +389,7 @@ impl fmt::Display for Reason {
             Self::RegionFailed { region, name_taken: false } => write!(f, "replication to {region} failed; check its KMS key and whether the region is enabled"),
             Self::RegionUnreachable(region) => write!(f, "Secrets Manager in {region} does not answer"),
             Self::TargetForbidden(target) => write!(f, "spec.targets[{target}]: the operator may not write Secrets in this namespace; bind ClusterRole mes-namespace here"),
-            Self::Fault(fault) => write!(f, "{fault}; tried again by itself"),
+            Self::Fault(fault) => failed(f, fault),
             Self::Settling => f.write_str("done, and not yet seen"),
             Self::CandidateNotAccepted => f.write_str("the partner does not accept the candidate yet"),
             Self::AttemptsSpaced => f.write_str("waiting before the next attempt"),
@@ -404,7 +407,65 @@ impl fmt::Display for Reason {
     }
 }
 
+/// A store that refuses: a person must act, and which one depends on what refuses.
+fn denied(f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
+    match fault.code.as_str() {
+        "WrongAccount" => f.write_str("spec.storeRef: the store's credentials are of another AWS account than its spec.accountID says; nothing is asked there; its administrators correct one of the two"),
+        "KeysMissing" => f.write_str("spec.storeRef: the Secret that the store's spec.auth.secretRef names is not there, or lacks accessKeyID and secretAccessKey; its administrators add them"),
+        "WrongSecretType" | "NotText" => f.write_str("spec.storeRef: the Secret that the store's spec.auth.secretRef names must be of type managed-secrets.io/admin and hold text; its administrators make it so"),
+        "EndpointNotAllowed" => f.write_str("spec.storeRef: the store's spec.endpoint is no host of AWS's over https; its administrators correct it, or the operator's flag --allow-store-endpoints lets it be"),
+        "EncryptionFailure" | "DecryptionFailure" | "AccessDeniedByKms" => write!(f, "spec.regions[].kmsKeyID: {fault}: the KMS key that the resource or its store names is missing, disabled or not for the operator; name another, or mend its key policy"),
+        _ => write!(f, "spec.storeRef: {fault}: the store's credentials are wrong or their rights do not reach; its administrators check spec.auth and the IAM policy"),
+    }
+}
+
+/// Something outside that did not do as asked, and may by itself.
+fn failed(f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
+    match (fault.place, fault.kind, fault.code.as_str()) {
+        (_, _, "AdminMissing") => f.write_str("spec.partner.accountRef: the admin credential that the PartnerAccount names in spec.admin is not there; its administrators put it there"),
+        (_, _, "AdminInvalid") => f.write_str("spec.partner.accountRef: the Secret that the PartnerAccount names in spec.admin must be of type managed-secrets.io/admin and hold text; its administrators make it so"),
+        (Place::Guard, _, "StoreNotChecked") => f.write_str("spec.storeRef: the store has not been checked yet"),
+        (Place::SecretsManager | Place::Sts, ..) => write!(f, "spec.storeRef: {fault}; tried again by itself"),
+        (Place::Partner, FaultKind::Denied, _) => write!(f, "spec.partner: {fault}: the credential that acts there, the account's admin or the resource's own, is refused or lacks rights; renew it or grant them"),
+        (Place::Partner | Place::Guard, ..) => write!(f, "spec.partner: {fault}; tried again by itself"),
+        (Place::Cluster, ..) => write!(f, "{fault}; tried again by itself"),
+    }
+}
+
 fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = String>) -> fmt::Result {
     let items: Vec<String> = items.take(8).collect();
     f.write_str(&items.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(place: Place, kind: FaultKind, code: &str) -> (bool, String) {
+        let reason = Reason::of_fault(&Fault::new(place, kind, code));
+        (reason.is_stalled(), reason.to_string())
+    }
+
+    #[test]
+    fn a_failure_outside_names_the_field_that_leads_to_it_and_whoever_can_mend_it() {
+        use FaultKind::{Denied, Rejected, Throttled, Unknown, Unsent};
+        for (place, kind, code, stalled, field, remedy) in [
+            (Place::Sts, Denied, "InvalidClientTokenId", true, "spec.storeRef", "check spec.auth"),
+            (Place::Sts, Denied, "WrongAccount", true, "spec.storeRef", "correct one of the two"),
+            (Place::Cluster, Denied, "KeysMissing", true, "spec.storeRef", "administrators add them"),
+            (Place::Cluster, Rejected, "WrongSecretType", true, "spec.storeRef", "managed-secrets.io/admin"),
+            (Place::Guard, Denied, "EndpointNotAllowed", true, "spec.storeRef", "--allow-store-endpoints"),
+            (Place::SecretsManager, Denied, "EncryptionFailure", true, "spec.regions[].kmsKeyID", "name another"),
+            (Place::SecretsManager, Throttled, "ThrottlingException", false, "spec.storeRef", "tried again"),
+            (Place::Guard, Denied, "AdminMissing", false, "spec.partner.accountRef", "administrators put it there"),
+            (Place::Partner, Denied, "InvalidClient", false, "spec.partner", "renew it"),
+            (Place::Partner, Unknown, "NotJson", false, "spec.partner", "tried again"),
+            (Place::Partner, Unsent, "ConnectionRefused", false, "spec.partner", "tried again"),
+        ] {
+            let (is_stalled, message) = told(place, kind, code);
+            assert_eq!(is_stalled, stalled, "{code}");
+            assert!(message.starts_with(field) && message.contains(remedy), "{code}: {message}");
+            assert!(message.len() <= 256, "an event holds it whole: {message}");
+        }
+    }
 }

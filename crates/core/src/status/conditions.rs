@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Condition, Truth, printable};
 use crate::case::Case;
 use crate::decide::{Decision, Goal, Step, Verdict};
-use crate::fault::Place;
+use crate::fault::{Fault, FaultKind, Place};
 use crate::goals::rotated::due;
 use crate::journal::{Outcome, Rotation};
 use crate::names::Region;
@@ -35,6 +35,7 @@ pub(super) fn conditions(
     let (onboarded, replicated, synced, rotated) =
         (verdict(Goal::Onboarded), verdict(Goal::Replicated), verdict(Goal::Synced), verdict(Goal::Rotated));
     let served = onboarded.is_ok() || resource.noted.onboarded;
+    let onboarded = if held_up(&onboarded, &rotated) { rotated.clone() } else { onboarded };
     let stalled = [&onboarded, &replicated, &synced, &rotated]
         .into_iter()
         .find_map(|verdict| reason(verdict).filter(|reason| reason.is_stalled()));
@@ -70,6 +71,18 @@ pub(super) fn conditions(
     (conditions, absent)
 }
 
+/// Whether a first value that a rotation makes is held up by what people should know of: then that is told, and not that it
+/// is on its way.
+fn held_up(onboarded: &Verdict, rotated: &Verdict) -> bool {
+    let news = |reason: &Reason| {
+        matches!(
+            reason,
+            Reason::Fault(_) | Reason::QuotaUsedByOthers(_) | Reason::OrphanSuspected(_) | Reason::JournalUnreadable(_)
+        )
+    };
+    reason(onboarded) == Some(&Reason::Onboarding) && reason(rotated).is_some_and(news)
+}
+
 /// A reason that a person must see to, but that takes nothing away from who reads the credential now.
 fn stops_service(reason: &Reason) -> bool {
     !matches!(reason, Reason::RotatedElsewhere | Reason::OwnershipContested(_))
@@ -93,7 +106,7 @@ fn ready(
     }
     if !served {
         return match onboarded {
-            Err(Step::Wait { reason: reason @ Reason::Fault(fault), .. }) if fault.place != Place::Partner => {
+            Err(Step::Wait { reason: reason @ Reason::Fault(fault), .. }) if unobserved(fault) => {
                 told("Ready", Truth::Unknown, "NotObserved", reason)
             }
             Err(step) => told("Ready", Truth::False, "Onboarding", reason_of(step).unwrap_or(&Reason::Onboarding)),
@@ -124,6 +137,15 @@ fn ready(
         }
         _ if was_ready => plain(Truth::True, "InService", "valid, served by every region, carried by every target"),
         _ => plain(Truth::False, "Onboarding", "the first value is on its way"),
+    }
+}
+
+/// Whether the fault leaves open how things are, rather than telling what is wrong.
+fn unobserved(fault: &Fault) -> bool {
+    match fault.place {
+        Place::Partner => false,
+        Place::Guard => fault.kind != FaultKind::Denied,
+        Place::Cluster | Place::SecretsManager | Place::Sts => true,
     }
 }
 
@@ -208,9 +230,7 @@ fn synced_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<C
         Reason::TargetConflict { .. } => "TargetConflict",
         Reason::TemplateInvalid { .. } => "TemplateInvalid",
         Reason::TargetForbidden(_) => "TargetForbidden",
-        Reason::Fault(fault) if fault.place == Place::Cluster && fault.kind == crate::fault::FaultKind::Denied => {
-            "TargetForbidden"
-        }
+        Reason::Fault(fault) if fault.place == Place::Cluster && fault.kind == FaultKind::Denied => "TargetForbidden",
         Reason::SecretMissing(_) | Reason::NotOnboarded => "SecretMissing",
         _ => "ReadFailed",
     };
@@ -242,7 +262,8 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         .flat_map(|rotation| rotation.owed.values())
         .any(|owed| owed.doomed.is_some_and(|doomed| case.now > doomed + case.bounds().overdue));
     match reason(verdict) {
-        Some(why @ Reason::Fault(fault)) if fault.place == Place::Partner => {
+        // The guard stands before the partner: an admin credential that is missing or of the wrong kind, a host refused.
+        Some(why @ Reason::Fault(fault)) if matches!(fault.place, Place::Partner | Place::Guard) => {
             Some(told("Rotated", Truth::False, "PartnerUnavailable", why))
         }
         Some(why)

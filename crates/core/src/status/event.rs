@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Truth, View, printable};
 use crate::effect::Effect;
-use crate::journal::{Entry, Outcome, Trigger};
+use crate::journal::{Entry, Journal, Outcome, Rotation, Trigger};
 use crate::names::ObjectName;
+use crate::spec::{Engine, Resource};
 
 /// An event to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,29 @@ pub fn events_of_change(view: &View, was: &BTreeMap<String, (Truth, String)>) ->
         events.push(Event { warning, reason, note: condition.message.clone(), rotation: view.active_rotation.clone() });
     }
     events
+}
+
+/// The event of an AWSCURRENT that somebody else moved. `view` is what is about to be told. It is followed, since a person
+/// may have had to; where AWS rotates, or others own the secret, it is no news.
+pub fn changed_outside(resource: &Resource, journal: &Journal, view: &View) -> Option<Event> {
+    let spec = resource.spec.as_ref().ok()?;
+    if !matches!(spec.rotation.engine, Engine::Operator(_)) || !resource.noted.onboarded {
+        return None;
+    }
+    let (before, now) = (resource.noted.version.as_ref()?, view.version.as_ref()?);
+    let ours = |rotation: &Rotation| rotation.version() == Some(now);
+    if before == now || journal.open().is_some_and(ours) || journal.last_promoted().is_some_and(ours) {
+        return None;
+    }
+    let note = format!(
+        "AWSCURRENT was moved from {before} to {now} by somebody else; it is followed, and nothing is revoked for it"
+    );
+    Some(Event {
+        warning: true,
+        reason: "ChangedOutside",
+        note: printable(&note),
+        rotation: view.active_rotation.clone(),
+    })
 }
 
 /// The code of an outcome: reason of conditions `Complete` and `Failed`.
