@@ -20,11 +20,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace as KubernetesNamespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use mes_core::fault::{Fault, FaultKind, Place};
@@ -149,13 +149,12 @@ impl Context {
 /// Waits until every cache is whole, and fills the index of who was first.
 async fn ready(context: &Context) {
     let caches = &context.caches;
-    let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
     tokio::join!(
-        caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
-        caches.rotations.wait_until_ready().map(whole("Rotation")),
-        caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
-        caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
-        caches.namespaces.wait_until_ready().map(whole("Namespace")),
+        whole(&caches.resources, "ManagedExternalSecret"),
+        whole(&caches.rotations, "Rotation"),
+        whole(&caches.accounts, "PartnerAccount"),
+        whole(&caches.stores, "SecretsManagerStore"),
+        whole(&caches.namespaces, "Namespace"),
     );
     context.targets.look_again();
     let _ = tokio::time::timeout(std::time::Duration::from_secs(30), context.targets.ready()).await;
@@ -169,9 +168,21 @@ async fn ready(context: &Context) {
     }
 }
 
+/// Waits until a cache is whole. Asked again and again: kube wakes only who asked last, and the controller itself waits
+/// for its resources too, so one of the two would sleep for ever. What we take from it here the wakes below give back.
+async fn whole<K>(cache: &Store<K>, kind: &'static str)
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    let again = std::time::Duration::from_millis(100);
+    while tokio::time::timeout(again, cache.wait_until_ready()).await.is_err() {}
+    tracing::info!(kind, "cached");
+}
+
 fn caches(
     client: &kube::Client,
-    resources: kube::runtime::reflector::Store<ManagedExternalSecret>,
+    resources: Store<ManagedExternalSecret>,
     wakes: &watch::Wakes,
     sweeps: &Arc<sweep::Sweeps>,
 ) -> Caches {
