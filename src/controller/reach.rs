@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mes_core::effect::Acting;
-use mes_core::facts::Seed;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::VersionId;
 use mes_core::partner::PartnerType;
@@ -98,11 +97,6 @@ impl Reach {
                 Ok(bound(spec, origin, Some(value)))
             }
         }
-    }
-
-    /// Where a value may be tried: its own host, held against what is granted.
-    pub(super) fn bound_of(spec: &Spec, value: &Value) -> Result<Bound, Seed> {
-        Ok(bound(spec, origin_of(spec, value)?, None))
     }
 }
 
