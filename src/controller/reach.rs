@@ -23,7 +23,9 @@ use crate::partners::{Bound, Partner};
 pub(super) struct Reach {
     pub(super) namespace: Namespace,
     pub(super) store_secret: Option<StoreSecret>,
-    /// Why its store must not be asked yet, or at all.
+    /// Whether its store was not checked yet since this process began.
+    pub(super) store_unseen: bool,
+    /// Why its store must not be asked.
     pub(super) store_refused: Option<Fault>,
     pub(super) partner: Option<Arc<dyn Partner>>,
     admin_store: Option<StoreSecret>,
@@ -38,6 +40,7 @@ impl Reach {
         Self {
             namespace: Namespace::of(&context.outside.cluster, &resource.own),
             store_secret: scope.map(|scope| context.aws.secret(&scope.store_secret)),
+            store_unseen: scope.is_some_and(|scope| !context.sweeps.has_seen(&scope.store_secret.store)),
             store_refused: scope.and_then(|scope| context.sweeps.refusal(&scope.store_secret.store)),
             partner,
             admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
