@@ -6,7 +6,7 @@ use mes_core::facts::{Acceptance, Look, Seed, Sight, Stored, Target};
 use mes_core::fault::Fault;
 use mes_core::names::{TargetName, VersionId};
 use mes_core::partner::format::{FieldProblem, ProblemKind};
-use mes_core::scope::inspect_seed;
+use mes_core::scope::{inspect_seed, origin_of};
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Fate, Spec};
 use mes_core::target::{RenderError, render};
@@ -88,7 +88,7 @@ async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
         return Ok(Some(Seed::Accepted { identity }));
     }
     let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };
-    Ok(Some(match reach.partner_in_turn().await?.verify(&bound(spec, origin, None), &value).await? {
+    Ok(Some(match reach.partner_in_turn().await?.verify(&bound(spec, origin, admin), &value).await? {
         Acceptance::Accepted => Seed::Accepted { identity },
         Acceptance::Refused => Seed::Refused,
         Acceptance::Alien | Acceptance::Malformed => Seed::WrongHost,
@@ -100,10 +100,11 @@ async fn acceptance(reach: &Reach, spec: &Spec, version: &VersionId) -> Result<O
     if spec.partner.is_some_and(|partner| partner.format.check(&value).is_err()) {
         return Ok(Some(Acceptance::Malformed));
     }
-    match Reach::bound_of(spec, &value) {
-        Ok(bound) => reach.partner_in_turn().await?.verify(&bound, &value).await.map(Some),
-        Err(_) => Ok(Some(Acceptance::Alien)),
-    }
+    let Ok(origin) = origin_of(spec, &value) else { return Ok(Some(Acceptance::Alien)) };
+    // Whose credential it is, at some partners only the admin may read. An admin that can't be had is no refusal of
+    // these bytes: without one the driver answers with a fault where it needs it.
+    let admin = reach.admin(spec).await.ok().flatten();
+    reach.partner_in_turn().await?.verify(&bound(spec, origin, admin), &value).await.map(Some)
 }
 
 fn stored(spec: &Spec, value: &Value) -> Stored {

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mes_core::effect::Acting;
-use mes_core::facts::Seed;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::VersionId;
 use mes_core::partner::PartnerType;
@@ -29,7 +28,9 @@ pub(super) type Turn = (String, Option<Duration>);
 pub(super) struct Reach {
     pub(super) namespace: Namespace,
     pub(super) store_secret: Option<StoreSecret>,
-    /// Why its store must not be asked yet, or at all.
+    /// Whether its store was not checked yet since this process began.
+    pub(super) store_unseen: bool,
+    /// Why its store must not be asked.
     pub(super) store_refused: Option<Fault>,
     pub(super) partner: Option<Arc<dyn Partner>>,
     admin_store: Option<StoreSecret>,
@@ -48,6 +49,7 @@ impl Reach {
         Self {
             namespace: Namespace::of(&context.outside.cluster, &resource.own),
             store_secret: scope.map(|scope| context.aws.secret(&scope.store_secret)),
+            store_unseen: scope.is_some_and(|scope| !context.sweeps.has_seen(&scope.store_secret.store)),
             store_refused: scope.and_then(|scope| context.sweeps.refusal(&scope.store_secret.store)),
             partner,
             admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
@@ -127,11 +129,6 @@ impl Reach {
                 Ok(bound(spec, origin, Some(value)))
             }
         }
-    }
-
-    /// Where a value may be tried: its own host, held against what is granted.
-    pub(super) fn bound_of(spec: &Spec, value: &Value) -> Result<Bound, Seed> {
-        Ok(bound(spec, origin_of(spec, value)?, None))
     }
 }
 

@@ -41,6 +41,10 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
             Err(Step::Look(_) | Step::Act(_)) if !context.lease.allows_a_call(CALL) => {
                 return Ok(Action::requeue(Duration::from_secs(5)));
             }
+            // A store that this process has not checked yet is no news of the resource's: its first round wakes us.
+            Err(Step::Look(_) | Step::Act(_)) if subject.reach.store_unseen => {
+                return Ok(Action::requeue(Duration::from_millis(500)));
+            }
             Err(Step::Look(questions)) if live => {
                 let questions: Vec<Look> = questions.into_iter().collect();
                 let sights = join_all(questions.iter().map(|question| look(&subject, question))).await;

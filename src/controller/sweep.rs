@@ -56,6 +56,11 @@ impl Sweeps {
         Some(lines.get(secret).cloned().unwrap_or_default())
     }
 
+    /// Whether a store was checked since this process began.
+    pub(super) fn has_seen(&self, store: &ObjectName) -> bool {
+        self.lock().contains_key(store)
+    }
+
     /// Why a store must not be asked: not checked yet, or not what its administrators say it is.
     pub(super) fn refusal(&self, store: &ObjectName) -> Option<Fault> {
         match self.lock().get(store) {

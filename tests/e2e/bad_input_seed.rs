@@ -119,7 +119,7 @@ fn a_seed_that_is_no_credential_of_its_type_is_told_by_field_and_nothing_is_made
     }
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }
 
 #[test]
@@ -175,5 +175,5 @@ fn a_seed_that_is_changed_midway_counts_as_it_is_then_and_not_at_all_after_onboa
     assert_eq!((logs_in(&world, &first), logs_in(&world, &second)), ((true, 1), (true, 1)));
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }

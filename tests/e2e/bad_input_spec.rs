@@ -270,5 +270,5 @@ fn a_spec_that_asks_for_what_is_not_names_the_field_and_the_remedy_and_asks_nobo
     clear(&world, ROOM);
     world.plane.kubectl_ok(["delete", "pacct", "badspec-orders", "badspec-type", "badspec-later"]).unwrap();
     world.plane.kubectl_ok(["delete", "smstore", "badspec-orders", "badspec-later"]).unwrap();
-    operator.stop();
+    drop(operator);
 }

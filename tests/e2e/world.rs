@@ -1,13 +1,17 @@
 //! Everything that the end-to-end tests stand on: a real control plane, a real PostgreSQL, the sandbox for AWS and
 //! Salesforce, and the operator as a process of its own.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sandbox::{Options as SandboxOptions, Served};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use sandbox::{Door, Entry, Options as SandboxOptions, Served};
 use serde_json::{Value, json};
 use xtask::control_plane::{ControlPlane, Options};
 use xtask::scratch::{Scratch, free_port};
@@ -23,7 +27,7 @@ pub(crate) struct World {
     _runtime: tokio::runtime::Runtime,
 }
 
-/// The operator's process; killed when dropped.
+/// The operator's process; stopped when dropped.
 pub(crate) struct Operator {
     child: Child,
     log: PathBuf,
@@ -39,8 +43,10 @@ pub(crate) fn world() -> MutexGuard<'static, World> {
 
 impl World {
     fn start() -> Self {
-        let plane =
-            ControlPlane::start(&Options { controller_manager: true, ..Options::default() }).expect("a control plane");
+        // Whoever set one before us set the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let plane = ControlPlane::start(&Options { controller_manager: true, audit: true, ..Options::default() })
+            .expect("a control plane");
         let postgres = PostgreSql::start().expect("PostgreSQL");
         let scratch = Scratch::new("e2e").expect("a folder");
         let runtime =
@@ -213,13 +219,15 @@ impl Operator {
         let _ = self.child.wait();
     }
 
-    /// SIGTERM, as the kubelet sends it: the lease is free at once for the next process.
-    pub(crate) fn stop(mut self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
-        assert!(asked.success(), "the operator ran");
-        let until = Instant::now() + Duration::from_secs(15);
-        while self.child.try_wait().expect("a child").is_none() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
+    /// SIGTERM, and waits: the Lease is given back, so that the next one leads at once.
+    pub(crate) fn stop(&mut self) {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let until = Instant::now() + Duration::from_secs(20);
+        while told.as_ref().is_ok_and(|status| status.success()) && Instant::now() < until {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
         self.kill();
     }
@@ -247,7 +255,9 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        self.kill();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
@@ -259,15 +269,102 @@ impl Drop for Operator {
 impl World {
     /// Whether the credential in a target logs in at the real server.
     pub(crate) fn logs_in(&self, namespace: &str, target: &str) -> bool {
-        let secret = self.get(&["secret", "-n", namespace, target]);
-        let text = |key: &str| {
-            use base64::Engine;
-            let encoded = secret["data"][key].as_str().unwrap_or_default();
-            String::from_utf8(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default())
-                .unwrap_or_default()
-        };
+        let held = self.data(namespace, target);
+        let text = |key: &str| held.get(key).cloned().unwrap_or_default();
         self.postgres
             .psql_as(&text("username"), &text("password"), "SELECT 1")
             .is_ok_and(|output| output.status.success())
     }
+
+    /// How many of these roles may log in.
+    pub(crate) fn logins(&self, names: &[&str]) -> usize {
+        let listed = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",");
+        let sql = format!("SELECT count(*) FROM pg_roles WHERE rolcanlogin AND rolname IN ({listed})");
+        self.postgres.psql(&sql).expect("counted").trim().parse().expect("a number")
+    }
+
+    /// What a Secret holds, decoded; empty if it is not there.
+    pub(crate) fn data(&self, namespace: &str, secret: &str) -> BTreeMap<String, String> {
+        let secret = self.get(&["secret", "-n", namespace, secret]);
+        let entries = secret["data"].as_object().into_iter().flatten();
+        let decoded = entries.map(|(key, value)| {
+            let bytes = STANDARD.decode(value.as_str().unwrap_or_default()).expect("base64");
+            (key.clone(), String::from_utf8(bytes).expect("text"))
+        });
+        decoded.collect()
+    }
+
+    /// Makes a Rotation by `kubectl create`, as a person does, and tells its name.
+    pub(crate) fn request_rotation(&self, namespace: &str, resource: &str) -> String {
+        let rotation = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
+            "metadata": {"generateName": format!("{resource}-"), "namespace": namespace}, "spec": {"resourceRef": {"name": resource}}});
+        let arguments = ["create", "-o", "jsonpath={.metadata.name}", "-f", "-"];
+        let made = self.plane.kubectl_with(arguments, &rotation.to_string()).expect("kubectl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).expect("a name")
+    }
+
+    /// The Rotations of a resource, oldest first.
+    pub(crate) fn rotations(&self, namespace: &str, resource: &str) -> Vec<Value> {
+        let selector = format!("spec.resourceRef.name={resource}");
+        let list =
+            self.get(&["rot", "-n", namespace, "--field-selector", &selector, "--sort-by=.metadata.creationTimestamp"]);
+        list["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Deletes an object and waits until it is gone.
+    pub(crate) fn delete(&self, what: &[&str]) {
+        let arguments: Vec<&str> =
+            ["delete", "--ignore-not-found", "--timeout=60s"].iter().chain(what).copied().collect();
+        self.plane.kubectl_ok(&arguments).expect("deleted");
+    }
+
+    /// A call to Secrets Manager by somebody else than the operator, in this region; what it answered.
+    pub(crate) fn aws(&self, region: &str, operation: &str, body: &Value) -> Value {
+        let scope = format!("AKIASOMEBODYELSE0001/20260101/{region}/secretsmanager/aws4_request");
+        let request = http::Request::post("http://sandbox/")
+            .header("x-amz-target", format!("secretsmanager.{operation}"))
+            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"))
+            .body(bytes::Bytes::from(body.to_string()))
+            .expect("a request");
+        self.sandbox.with(|aws| aws.call(Door::Aws, &request, Timestamp::now())).json()
+    }
+
+    /// The labels of each version of a secret in the primary region that has any.
+    pub(crate) fn labels(&self, secret: &str) -> BTreeMap<String, Vec<String>> {
+        let described = self.aws("us-west-2", "DescribeSecret", &json!({"SecretId": secret}));
+        serde_json::from_value(described["VersionIdsToStages"].clone()).unwrap_or_default()
+    }
+
+    /// The current value of a secret in a region, as text; `None` if it is not there.
+    pub(crate) fn stored(&self, region: &str, secret: &str) -> Option<String> {
+        let told = self.aws(region, "GetSecretValue", &json!({"SecretId": secret}));
+        told["SecretString"].as_str().map(str::to_owned)
+    }
+
+    /// The number of the sandbox's last call, to ask [`Self::calls`] for those that follow.
+    pub(crate) fn mark(&self) -> u64 {
+        self.sandbox.with(|sandbox| sandbox.log(0).last().map_or(0, |entry| entry.number))
+    }
+
+    /// What the operator called at AWS and Salesforce since `mark`.
+    pub(crate) fn calls(&self, mark: u64) -> Vec<Entry> {
+        let mine = |entry: &Entry| !entry.caller.contains("AKIASOMEBODYELSE0001");
+        self.sandbox.with(|sandbox| sandbox.log(mark).into_iter().filter(mine).collect())
+    }
+}
+
+/// The operations that a call at AWS or Salesforce changes something with.
+pub(crate) fn writes(entry: &Entry) -> bool {
+    const READS: [&str; 8] = [
+        "DescribeSecret",
+        "GetSecretValue",
+        "BatchGetSecretValue",
+        "ListSecrets",
+        "GetCallerIdentity",
+        "token",
+        "main_pair",
+        "list_staged",
+    ];
+    !READS.contains(&entry.operation.as_str()) && entry.operation != "consumers" && entry.operation != "usage"
 }

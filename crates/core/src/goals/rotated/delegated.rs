@@ -6,7 +6,7 @@
 use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
-use crate::facts::{ManagedRotation, StoreSecret};
+use crate::facts::StoreSecret;
 use crate::goals::onboarded::claimed;
 use crate::goals::rotated::due;
 use crate::journal::{Entry, Outcome, Trigger};
@@ -66,15 +66,21 @@ fn told(case: Case<'_>, secret: &StoreSecret) -> Verdict {
     }
 }
 
+/// Whether the sweep shows a rotation of AWS's that is under way or stuck: that is not rest, somebody must look at it.
+pub fn under_way(case: Case<'_>) -> bool {
+    case.glimpse().sweep.as_ref().is_some_and(|line| {
+        let pending =
+            line.versions.iter().find(|(_, stages)| stages.iter().any(|stage| stage.as_str() == Stage::PENDING));
+        pending.is_some_and(|(version, _)| Some(version) != line.current.as_ref())
+    })
+}
+
 /// AWS's own rotation is stuck: AWSPENDING stands on a version that is not current, and its date has passed.
 fn late(case: Case<'_>, secret: &StoreSecret) -> Verdict {
     let pending = secret.labelled(Stage::PENDING).is_some_and(|version| Some(version) != secret.current());
-    let overdue = matches!(&secret.rotation, Some(ManagedRotation { next: Some(next), .. }) if *next < case.now);
-    if pending && (overdue || secret.rotation.as_ref().is_some_and(|rotation| rotation.last.is_none())) {
-        return Err(Step::Wait {
-            reason: Reason::RotationFailed,
-            until: Some(later(case.now, case.bounds().settling)),
-        });
+    let Some(rotation) = secret.rotation.as_ref().filter(|_| pending) else { return Ok(()) };
+    match rotation.next.filter(|next| *next >= case.now) {
+        Some(next) if rotation.last.is_some() => Err(Step::Wait { reason: Reason::NotDue, until: Some(next) }),
+        _ => Err(Step::Wait { reason: Reason::RotationFailed, until: Some(later(case.now, case.bounds().settling)) }),
     }
-    Ok(())
 }

@@ -58,17 +58,10 @@ pub fn room(
     slot: Option<&Slot>,
 ) -> Verdict {
     let ours_now: BTreeSet<VersionId> = rotation.burned().chain(rotation.version().cloned()).collect();
-    let baseline = rotation.attempt.as_ref().map(|attempt| &attempt.baseline);
     let pending = |credential: &Credential| {
         let own =
             !credential.versions.is_empty() && credential.versions.iter().all(|version| ours_now.contains(version));
-        // Made after this rotation's baseline, and shown again by the partner: our own lost candidate, which the next
-        // create gives back.
-        let lost = contract.readable_again
-            && credential.versions.is_empty()
-            && !credential.main
-            && baseline.is_some_and(|baseline| !baseline.contains(&credential.id));
-        own || lost
+        own || unrecognised(contract, rotation, credential)
     };
     let others: Vec<&Credential> = listed.iter().filter(|credential| !pending(credential)).collect();
     let foreign_in_slot = slot.and_then(|slot| {
@@ -108,6 +101,28 @@ fn lost(case: Case<'_>, credential: &Credential) -> bool {
     let wanted =
         |version: &VersionId| case.journal.waiting().any(|open| !open.aborting && open.version() == Some(version));
     credential.versions.is_empty() && tagged(case, credential).is_some_and(|version| !wanted(&version))
+}
+
+/// A partner that accepts a candidate late, and does not show its bytes, can't say yet that it is ours. While we hold
+/// the bytes it will: a rotation that is undone waits for that, since nobody else would ever revoke it.
+pub fn told_apart(case: Case<'_>, rotation: &Rotation, listed: &[Credential]) -> Verdict {
+    let (Some(contract), Some(attempt)) = (case.resource.contract(), &rotation.attempt) else { return Ok(()) };
+    match listed.iter().find(|credential| unrecognised(contract, rotation, credential)) {
+        Some(credential) if case.version(&attempt.version)?.is_some() => {
+            case.wait(Reason::OrphanSuspected(credential.id.clone()), 5)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Made after this rotation's baseline, and shown again by the partner: our own candidate, of which the answer was lost
+/// or which is not accepted yet. The next create gives it back.
+fn unrecognised(contract: &Contract, rotation: &Rotation, credential: &Credential) -> bool {
+    let baseline = rotation.attempt.as_ref().map(|attempt| &attempt.baseline);
+    contract.readable_again
+        && credential.versions.is_empty()
+        && !credential.main
+        && baseline.is_some_and(|baseline| !baseline.contains(&credential.id))
 }
 
 /// Every version that a record gave up and that no rotation promoted.

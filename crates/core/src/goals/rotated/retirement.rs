@@ -192,6 +192,7 @@ pub fn undone(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSe
         case.over(&Mark::Abort(rotation.uid.clone()), Reason::Settling)?;
         let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
         orphans::swept(case, spec, rotation, secret, listed)?;
+        orphans::told_apart(case, rotation, listed)?;
         if let Some(pending) =
             secret.labelled(Stage::PENDING).filter(|version| rotation.burned().any(|burned| burned == **version))
         {
