@@ -193,12 +193,15 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     let stop = Arc::new(Notify::new());
     let told = until_told()?;
     tokio::pin!(told);
+    // A process that stands by does all that it is there for: it is ready, or a second replica would hang every install.
+    readiness.set("caches", true);
     let mut campaign = Campaign::start(lease_client, lease_settings, clock);
     let mut lease = campaign.handle();
     tokio::select! {
         leads = lease.leads() => if !leads { return Err(Problem::LeaseLost) },
         () = &mut told => { campaign.release().await; return Ok(()) }
     }
+    readiness.set("caches", false);
     metrics.set_leader(true);
     tracing::info!("leading");
     let stopping = stop.clone();

@@ -385,7 +385,7 @@ async fn check_account(context: &Context, wire: &PartnerAccount) {
             (Err(fault), _) if fault.kind == FaultKind::Denied => told(
                 Truth::False,
                 "AdminMissing",
-                "spec.admin.secretRef: the operator may not read that Secret; name it in the chart's value accounts[].adminSecret",
+                "spec.admin.secretRef: the operator may not read that Secret; name it in the chart's value adminSecrets",
             ),
             (Err(_), _) => return,
             (Ok(Some(_)), Some(fault)) if fault.kind == FaultKind::Denied => {

@@ -299,7 +299,7 @@ pub struct Bounds {
     pub settling: SignedDuration,
     /// How long a candidate may be refused before it is given up.
     pub acceptance: SignedDuration,
-    /// Candidates a day.
+    /// Candidates of one rotation at the most.
     pub attempts: u16,
     /// Between two attempts.
     pub spacing: SignedDuration,
