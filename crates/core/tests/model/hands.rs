@@ -259,7 +259,7 @@ fn two_leaders(kind: Kind, onboard: Onboard, seed: u64) {
 
 #[test]
 fn two_leaders_break_nothing_and_the_last_one_comes_to_rest() {
-    let lives = 400;
+    let lives = 60;
     for seed in 0..lives {
         for kind in KINDS {
             two_leaders(kind, Onboard::FromSecret, seed);

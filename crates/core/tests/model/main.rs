@@ -145,7 +145,7 @@ fn any_pair_of_faults_breaks_nothing_and_comes_to_rest() {
     ] {
         let (_, effects) = live(kind, onboard.clone(), &[]);
         for first in 0..effects {
-            for second in first + 1..(first + 12).min(effects + 4) {
+            for second in first + 1..(first + 6).min(effects + 4) {
                 for fates in [
                     (Outcome::CrashAfter, Outcome::CrashBefore),
                     (Outcome::CrashBefore, Outcome::CrashAfter),
