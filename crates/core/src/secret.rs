@@ -10,6 +10,27 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// One secret text. Zeroised on drop; `Debug` prints `<redacted>`.
+///
+/// What does not compile:
+/// ```compile_fail,E0277
+/// let secret = mes_core::secret::Sensitive::new("x".to_owned());
+/// println!("{secret}");
+/// ```
+/// ```compile_fail,E0599
+/// let secret = mes_core::secret::Sensitive::new("x".to_owned());
+/// let _ = secret.clone();
+/// ```
+/// ```compile_fail,E0369
+/// let secret = || mes_core::secret::Sensitive::new("x".to_owned());
+/// let _ = secret() == secret();
+/// ```
+///
+/// A fact can't hold one, since facts are compared and cloned:
+/// ```compile_fail,E0277
+/// fn compared<T: PartialEq + Clone>() {}
+/// compared::<mes_core::facts::Sight>();
+/// compared::<mes_core::secret::Value>();
+/// ```
 pub struct Sensitive(Zeroizing<String>);
 
 impl Sensitive {

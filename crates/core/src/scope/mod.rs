@@ -30,6 +30,11 @@ use crate::spec::{Onboard, Own, Resource, Scope, Spec};
 use crate::target::TargetSpec;
 
 /// Proof that a resource may use this: made by [`resolve`] and its siblings alone.
+///
+/// Nobody else makes one:
+/// ```compile_fail,E0423
+/// let _ = mes_core::scope::Granted("payments".to_owned());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Granted<T>(T);
 

@@ -78,6 +78,11 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     pub(crate) creates: u32,
     pub(crate) bounds: Bounds,
+    /// How far a wait moves the clock at most.
+    pub(crate) longest_sleep: SignedDuration,
+    minted: BTreeSet<Tag>,
+    /// An entry that the table does not allow is refused, as the shell does, and no failure of the test.
+    pub(crate) legal_or_refused: bool,
     /// Answers that differ from what the world would say.
     pub(crate) answers: BTreeMap<Look, Sight>,
     revision: u32,
@@ -206,6 +211,9 @@ impl World {
             journal: Journal::default(),
             creates: 0,
             bounds: bounds(),
+            longest_sleep: SignedDuration::from_hours(24 * 400),
+            minted: BTreeSet::new(),
+            legal_or_refused: false,
             answers: BTreeMap::new(),
             revision: 0,
             tries: Tries::default(),
@@ -337,22 +345,11 @@ impl World {
 
     /// One pass: looks until there is something to do, does it with this fate, or waits. Says whether anything moved.
     pub(crate) fn pass(&mut self, fate: impl FnOnce(&Effect) -> Outcome) -> Option<Effect> {
-        let (next, decision, mut facts) = self.decided();
+        let (next, decision, facts) = self.decided();
         match next {
             Err(Step::Act(effect)) => {
                 let fate = fate(&effect);
-                let outcome = match fate {
-                    Outcome::CrashBefore => Err(fault(FaultKind::Unknown)),
-                    Outcome::Refused => Err(fault(FaultKind::Unsent)),
-                    Outcome::Torn => self.tear(&effect),
-                    Outcome::Fine | Outcome::CrashAfter => self.perform(&effect),
-                    Outcome::Lost => self.perform(&effect).and(Err(fault(FaultKind::Unknown))),
-                };
-                facts.tried(&effect, &outcome, self.now);
-                self.tries = facts.tries().clone();
-                if matches!(fate, Outcome::CrashBefore | Outcome::CrashAfter) {
-                    self.crash();
-                }
+                self.finish(&effect, facts, fate);
                 self.now += SignedDuration::from_secs(1);
                 Some(effect)
             }
@@ -361,11 +358,27 @@ impl World {
                 self.settle(&decision, &facts);
                 let soon = self.now + SignedDuration::from_secs(1);
                 self.now = match next {
-                    Err(Step::Wait { until: Some(until), .. }) => until.max(soon),
+                    Err(Step::Wait { until: Some(until), .. }) => until.clamp(soon, self.now + self.longest_sleep),
                     _ => soon,
                 };
                 None
             }
+        }
+    }
+
+    /// An effect that was decided upon `facts` is done, with this fate.
+    pub(crate) fn finish(&mut self, effect: &Effect, mut facts: Facts, fate: Outcome) {
+        let outcome = match fate {
+            Outcome::CrashBefore => Err(fault(FaultKind::Unknown)),
+            Outcome::Refused => Err(fault(FaultKind::Unsent)),
+            Outcome::Torn => self.tear(effect),
+            Outcome::Fine | Outcome::CrashAfter => self.perform(effect),
+            Outcome::Lost => self.perform(effect).and(Err(fault(FaultKind::Unknown))),
+        };
+        facts.tried(effect, &outcome, self.now);
+        self.tries = facts.tries().clone();
+        if matches!(fate, Outcome::CrashBefore | Outcome::CrashAfter) {
+            self.crash();
         }
     }
 
@@ -386,6 +399,7 @@ impl World {
         }
         let bytes = self.fresh();
         self.creates += 1;
+        assert!(self.minted.insert(tag.clone()), "S7: one attempt created twice: {tag}");
         let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
         self.live.insert(Live { bytes, slot: None, main: false, tag });
         bytes
@@ -617,7 +631,11 @@ impl World {
                 let at = self.rotation(rotation, Some(onto))?;
                 let mut recorded = self.journal.rotations[at].clone();
                 for entry in entries {
-                    recorded = recorded.with(entry, self.now).unwrap_or_else(|_| panic!("illegal entry {entry:?}"));
+                    recorded = match recorded.with(entry, self.now) {
+                        Ok(recorded) => recorded,
+                        Err(_) if self.legal_or_refused => return Err(fault(FaultKind::Rejected)),
+                        Err(_) => panic!("illegal entry {entry:?}"),
+                    };
                 }
                 recorded.revision = self.revise();
                 self.journal.rotations[at] = recorded;

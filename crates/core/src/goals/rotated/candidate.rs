@@ -223,12 +223,13 @@ fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt,
         return Ok(());
     }
     let harmless = |version: &VersionId| rotation.burned().any(|burned| burned == *version);
-    let live = secret.current().is_some_and(|current| there.versions.contains(current));
+    let in_use = retirement::in_use(case);
+    let live = in_use && secret.current().is_some_and(|current| there.versions.contains(current));
     if there.versions.is_empty() || live || !there.versions.iter().any(harmless) {
         return case.wait(Reason::QuotaUsedByOthers(Some(slot.clone())), 30);
     }
     retirement::nobody_holds(case, spec, secret, &there.versions)?;
-    retirement::in_use_works(case, secret)
+    if in_use { retirement::in_use_works(case, secret) } else { Ok(()) }
 }
 
 fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {

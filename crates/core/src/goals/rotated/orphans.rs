@@ -22,8 +22,8 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
     let stray = |credential: &&Credential| {
         let slot_of_this = credential.slot.is_some() && credential.versions.iter().all(|version| own.contains(version));
         // What a person put in use although it was given up is a decision, unless its revocation was announced.
-        let chosen = case.resource.noted.onboarded
-            && secret.current().is_some_and(|current| credential.versions.contains(current));
+        let chosen =
+            retirement::in_use(case) && secret.current().is_some_and(|current| credential.versions.contains(current));
         if lost(case, credential) {
             return true;
         }
@@ -33,7 +33,8 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
             && !slot_of_this
             && credential.versions.iter().all(|version| given_up.contains(version))
     };
-    if let Some(doomed) = secret.current().filter(|current| case.journal.doomed(current)) {
+    let in_use = retirement::in_use(case);
+    if let Some(doomed) = secret.current().filter(|current| in_use && case.journal.doomed(current)) {
         return promotion::forward(case, secret, doomed);
     }
     for credential in listed.iter().filter(stray) {

@@ -78,9 +78,16 @@ pub fn in_force(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: 
         };
     }
     match current {
-        // P20: doom is final. Moved back onto what is being revoked, it goes forward again.
+        // P20: doom is final. Moved back onto what is being revoked, it goes forward again, where that works.
         Some(current) if case.journal.doomed(current) => {
-            case.act(Effect::Promote { to: attempt.version.clone(), from: Some(current.clone()), right: None })
+            let works = !case.journal.doomed(&attempt.version)
+                && case.acceptance(&attempt.version)? == Some(Acceptance::Accepted);
+            let to = attempt.version.clone();
+            if works {
+                case.act(Effect::Promote { to, from: Some(current.clone()), right: None })
+            } else {
+                forward(case, secret, current)
+            }
         }
         // P11: moved back or on by a person: both live, this rotation ends, the next one owes the loser.
         Some(_) => {

@@ -130,14 +130,19 @@ fn gate(
         return case.wait(Reason::Settling, 5);
     }
     nobody_holds(case, spec, secret, &versions)?;
-    // Before the first promotion nothing is in use yet, wherever AWS put the label: only strays of a mint are here.
-    if !case.resource.noted.onboarded && case.journal.last_promoted().is_none() {
+    if !in_use(case) {
         return Ok(());
     }
     if secret.current().is_none_or(|current| versions.contains(current)) {
         return case.wait(Reason::Settling, 5);
     }
     in_use_works(case, secret)
+}
+
+/// Whether anything was ever served. Before that nothing is in use, wherever AWS put the label by itself: all that is
+/// here are strays of a mint.
+pub fn in_use(case: Case<'_>) -> bool {
+    case.resource.noted.onboarded || case.journal.last_promoted().is_some()
 }
 
 /// AWSCURRENT is accepted now: what is about to end is not all that works.
