@@ -151,7 +151,7 @@ async fn ready(context: &Context) {
     let caches = &context.caches;
     let whole = |kind: &'static str| move |_| tracing::info!(kind, "cached");
     tokio::join!(
-        caches.resources.wait_until_ready().map(whole("ManagedExternalSecret")),
+        listed(&caches.resources).map(whole("ManagedExternalSecret")),
         caches.rotations.wait_until_ready().map(whole("Rotation")),
         caches.accounts.wait_until_ready().map(whole("PartnerAccount")),
         caches.stores.wait_until_ready().map(whole("SecretsManagerStore")),
@@ -166,6 +166,19 @@ async fn ready(context: &Context) {
     context.ready.store(true, std::sync::atomic::Ordering::Release);
     for mes in context.caches.resources.state() {
         context.sweeps.wake_one(&mes);
+    }
+}
+
+/// A store keeps one waker for all that wait for it, and the controller waits for this one, too: where it asked last, we
+/// would never be woken, and never be ready. So we ask again and again.
+async fn listed(
+    resources: &kube::runtime::reflector::Store<ManagedExternalSecret>,
+) -> Result<(), kube::runtime::reflector::store::WriterDropped> {
+    let again = std::time::Duration::from_millis(100);
+    loop {
+        if let Ok(outcome) = tokio::time::timeout(again, resources.wait_until_ready()).await {
+            return outcome;
+        }
     }
 }
 
