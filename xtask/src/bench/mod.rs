@@ -232,6 +232,6 @@ impl Bench<'_> {
 
 /// How many resources a page of metrics says to be ready.
 fn ready(metrics: &str) -> u32 {
-    let lines = metrics.lines().filter(|line| line.starts_with("mes_resources{") && line.contains("ready=\"true\""));
+    let lines = metrics.lines().filter(|line| line.starts_with("mes_resources{") && line.contains("ready=\"True\""));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok()).sum()
 }
