@@ -3,5 +3,7 @@
 mod bad_input;
 mod bad_input_seed;
 mod bad_input_spec;
+mod bad_input_store;
+mod canary;
 mod main_job;
 mod world;
