@@ -1,9 +1,11 @@
 //! The main job, end to end, on real parts.
 
 mod bad_input;
+mod bad_input_partner;
 mod bad_input_seed;
 mod bad_input_spec;
 mod bad_input_store;
+mod bad_input_target;
 mod canary;
 mod main_job;
 mod world;
