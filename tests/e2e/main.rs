@@ -6,6 +6,7 @@ mod bad_input_seed;
 mod bad_input_spec;
 mod bad_input_store;
 mod bad_input_target;
+mod bad_input_version;
 mod canary;
 mod main_job;
 mod world;
