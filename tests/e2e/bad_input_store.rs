@@ -10,6 +10,16 @@ use crate::bad_input::{
 use crate::world::{World, condition_of, world};
 use xtask::scratch::free_port;
 
+/// Store, access key, reason of the store's Ready, its words, condition of the resource (type, status, reason), its words.
+type Wrong = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, &'static str, &'static str),
+    &'static [&'static str],
+);
+
 /// Static keys for a store, in the operator's namespace.
 fn keys(world: &World, name: &str, id: &str) {
     world.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin",
@@ -38,8 +48,7 @@ fn a_store_that_does_not_answer_as_it_should_is_told_there_and_at_each_resource_
     const ROOM: &str = "badstore";
     let world = world();
     room(&world, ROOM);
-    // Store, access key, reason of the store's Ready, its words, condition and reason of the resource, its words.
-    let wrong: [(&str, &str, &str, &str, (&str, &str, &str), &'static [&'static str]); 8] = [
+    let wrong: [Wrong; 8] = [
         (
             "unknown-keys",
             "AKIAUNKNOWN000000001",
