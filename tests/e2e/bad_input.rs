@@ -171,7 +171,7 @@ pub(crate) fn changed<'a>(app: &'a App, field: &'a str, text: &'a str) -> Vec<(&
 /// Salesforce from a seed, rotated on request only.
 pub(crate) fn from_seed(seed: &str) -> Value {
     json!({"partner": {"type": "SalesforceClientSecret", "parameters": {"apiVersion": "v65.0"}},
-        "onboard": {"fromSecret": {"name": seed}}, "rotation": {"first": "Scheduled"}})
+        "onboard": {"fromSecret": {"name": seed}}, "rotation": {"first": "Scheduled", "overlap": "2s"}})
 }
 
 /// A new app of the sandbox, which may manage itself.
@@ -211,9 +211,9 @@ pub(crate) fn described(world: &World, name: &str) -> Option<Value> {
     there.then(|| aws(world, "DescribeSecret", &json!({"SecretId": name})))
 }
 
-/// The calls of the operator after a number that can change something, or tell a value, at AWS or a partner.
+/// The calls of the operator after a number that can change something at AWS or a partner, or read a value from AWS.
 pub(crate) fn deeds(world: &World, after: u64) -> Vec<String> {
-    const QUIET: [&str; 4] = ["ListSecrets", "DescribeSecret", "GetCallerIdentity", "token"];
+    const QUIET: [&str; 6] = ["ListSecrets", "DescribeSecret", "GetCallerIdentity", "token", "usage", "main_pair"];
     let log = world.sandbox.with(|sandbox| sandbox.log(after));
     let ours = |entry: &&Entry| !entry.caller.contains("AKIASOMEBODYELSE0001");
     let loud = |entry: &&Entry| !QUIET.contains(&entry.operation.as_str());

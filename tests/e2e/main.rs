@@ -1,9 +1,14 @@
 //! The main job, end to end, on real parts.
 
 mod bad_input;
+mod bad_input_partner;
 mod bad_input_seed;
 mod bad_input_spec;
+mod bad_input_store;
+mod bad_input_target;
+mod bad_input_version;
 mod campaign;
+mod canary;
 mod deletion;
 mod idle;
 mod main_job;

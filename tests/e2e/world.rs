@@ -158,6 +158,11 @@ impl World {
 
     /// Starts the operator with short bounds and these further arguments.
     pub(crate) fn operator(&self, more: &[&str]) -> Operator {
+        self.operator_with(&[], more)
+    }
+
+    /// The same, with these variables in its environment.
+    pub(crate) fn operator_with(&self, variables: &[(&str, &str)], more: &[&str]) -> Operator {
         let partners = self.scratch.path().join("partners.txt");
         let salesforce =
             format!("acme.my.salesforce.com {} {}", self.sandbox.partners_addr(), self.sandbox.ca_path().display());
@@ -194,6 +199,7 @@ impl World {
             .args(more)
             .env("KUBECONFIG", &self.account)
             .env("POD_NAME", "mes-0")
+            .envs(variables.iter().copied())
             .stdout(output.try_clone().expect("a log"))
             .stderr(output)
             .stdin(Stdio::null())
