@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,14 +24,13 @@ pub(crate) struct World {
     pub(crate) postgres: PostgreSql,
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
-    runtime: tokio::runtime::Runtime,
+    _runtime: tokio::runtime::Runtime,
 }
 
 /// The operator's process; stopped when dropped.
 pub(crate) struct Operator {
     child: Child,
     log: PathBuf,
-    listen: u16,
 }
 
 static WORLD: LazyLock<Mutex<World>> = LazyLock::new(|| Mutex::new(World::start()));
@@ -53,7 +52,7 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
         let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
-        let world = Self { plane, postgres, sandbox, scratch, runtime };
+        let world = Self { plane, postgres, sandbox, scratch, _runtime: runtime };
         for (_, yaml) in crds().expect("CRDs") {
             world.plane.kubectl_apply(&yaml).expect("CRDs are served");
         }
@@ -141,41 +140,38 @@ impl World {
         })
     }
 
-    /// Starts the operator with short bounds and these further arguments.
-    pub(crate) fn operator(&self, more: &[&str]) -> Operator {
+    /// Writes which partners are reached on this machine.
+    pub(crate) fn partners(&self) -> PathBuf {
         let partners = self.scratch.path().join("partners.txt");
         let salesforce =
             format!("acme.my.salesforce.com {} {}", self.sandbox.partners_addr(), self.sandbox.ca_path().display());
         let postgres =
             format!("{} {} {}", self.postgres.host(), self.postgres.host_port(), self.postgres.ca_pem_path().display());
         std::fs::write(&partners, format!("{salesforce}\n{postgres}\n")).expect("written");
+        partners
+    }
+
+    /// Starts the operator with short bounds and these further arguments.
+    pub(crate) fn operator(&self, more: &[&str]) -> Operator {
+        let partners = self.partners();
         let listen = free_port().expect("a port");
         let log = self.scratch.path().join(format!("operator-{listen}.log"));
         let output = File::create(&log).expect("a log");
+        let listen = format!("127.0.0.1:{listen}");
+        let bounds = [
+            ["--listen", &listen],
+            ["--deadline", "3s"],
+            ["--settling", "1s"],
+            ["--acceptance", "30s"],
+            ["--attempts", "50"],
+            ["--spacing", "1s"],
+            ["--sweep-interval", "2s"],
+        ];
         let child = Command::new(env!("CARGO_BIN_EXE_mes"))
-            .args([
-                "run",
-                "--log-format",
-                "text",
-                "--log-level",
-                "trace",
-                "--allow-store-endpoints",
-                "--loopback-partners",
-            ])
+            .args(["run", "--log-format", "text", "--log-level", "trace", "--allow-store-endpoints"])
+            .arg("--loopback-partners")
             .arg(&partners)
-            .args([
-                "--listen",
-                &format!("127.0.0.1:{listen}"),
-                "--deadline",
-                "3s",
-                "--settling",
-                "1s",
-                "--acceptance",
-                "30s",
-                "--attempts",
-                "50",
-            ])
-            .args(["--spacing", "1s", "--sweep-interval", "2s"])
+            .args(bounds.iter().filter(|[flag, _]| !more.contains(flag)).flatten())
             .args(more)
             .env("KUBECONFIG", self.plane.kubeconfig())
             .env("POD_NAME", "mes-0")
@@ -184,12 +180,7 @@ impl World {
             .stdin(Stdio::null())
             .spawn()
             .expect("the operator");
-        Operator { child, log, listen }
-    }
-
-    /// Runs something asynchronous of the sandbox's.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        Operator { child, log }
     }
 }
 
@@ -225,16 +216,6 @@ impl Operator {
     /// All that it wrote.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Where it serves.
-    pub(crate) fn port(&self) -> u16 {
-        self.listen
-    }
-
-    /// The log's file.
-    pub(crate) fn log_path(&self) -> &Path {
-        &self.log
     }
 }
 
