@@ -7,7 +7,7 @@ pub mod crds;
 mod docs;
 pub mod partners;
 pub mod run;
-mod told;
+pub mod told;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

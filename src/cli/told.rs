@@ -9,9 +9,11 @@ use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::server::Readiness;
 
 /// The receiver of what the controller tells.
-pub(super) struct Told {
-    pub(super) metrics: Metrics,
-    pub(super) readiness: Readiness,
+pub struct Told {
+    /// Counts, and how each resource looks.
+    pub metrics: Metrics,
+    /// Whether the caches are whole.
+    pub readiness: Readiness,
 }
 
 impl Tally for Told {

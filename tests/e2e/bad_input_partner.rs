@@ -97,7 +97,7 @@ fn a_partner_that_is_down_slow_or_strange_holds_the_rotation_and_nothing_is_lost
     assert_eq!(logs_in(&world, &apps[6]), (true, 1), "nothing is done to who said to wait");
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }
 
 #[test]
@@ -218,5 +218,5 @@ fn an_admin_credential_that_is_missing_wrong_or_revoked_midway_is_told_and_no_pa
         world.plane.kubectl_ok(["delete", "pacct", name]).unwrap();
         world.plane.kubectl_ok(["delete", "secret", "-n", "mes-system", name, "--ignore-not-found"]).unwrap();
     }
-    operator.stop();
+    drop(operator);
 }

@@ -178,7 +178,7 @@ fn a_store_that_does_not_answer_as_it_should_is_told_there_and_at_each_resource_
         world.plane.kubectl_ok(["delete", "smstore", &format!("badstore-{name}")]).unwrap();
         world.plane.kubectl_ok(["delete", "secret", "-n", "mes-system", &format!("badstore-{name}")]).unwrap();
     }
-    operator.stop();
+    drop(operator);
 }
 
 fn made(world: &World, name: &str, value: &Value, more: &Value) -> Value {
@@ -303,7 +303,7 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
     world.condition(&["mes", "-n", ROOM, "absent"], "Ready", "True", Some("InService"), 60);
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }
 
 #[test]
@@ -390,5 +390,5 @@ fn what_a_person_does_to_the_labels_is_followed_told_and_never_overwritten() {
     assert!(!text(&world.get(&["secret", "-n", ROOM, "pending-target"]), "consumerSecret").is_empty());
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }

@@ -109,5 +109,5 @@ fn a_target_that_is_taken_is_left_as_it_is_and_the_others_are_served() {
     assert!(!text(&taken, "consumerSecret").is_empty());
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }

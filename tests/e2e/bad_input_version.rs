@@ -59,5 +59,5 @@ fn what_another_version_wrote_is_told_where_it_counts_and_pruned_where_it_does_n
     assert_eq!(logs_in(&world, &other), (true, 1));
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }

@@ -249,7 +249,7 @@ fn a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_environme
     assert!(operator.log().contains(" TRACE ") || operator.log().contains("DEBUG"), "it was loud");
     alive(&operator);
     clear(&world, ROOM);
-    operator.stop();
+    drop(operator);
 }
 
 /// A name of a field that is itself a secret, as a hasty `kubectl create secret` makes it.

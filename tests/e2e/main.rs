@@ -14,4 +14,5 @@ mod idle;
 mod main_job;
 mod partners;
 mod prober;
+mod schedule;
 mod world;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -156,6 +156,17 @@ impl World {
         })
     }
 
+    /// Writes which partners are reached on this machine.
+    pub(crate) fn partners(&self) -> PathBuf {
+        let partners = self.scratch.path().join("partners.txt");
+        let salesforce =
+            format!("acme.my.salesforce.com {} {}", self.sandbox.partners_addr(), self.sandbox.ca_path().display());
+        let postgres =
+            format!("{} {} {}", self.postgres.host(), self.postgres.host_port(), self.postgres.ca_pem_path().display());
+        std::fs::write(&partners, format!("{salesforce}\n{postgres}\n")).expect("written");
+        partners
+    }
+
     /// Starts the operator with short bounds and these further arguments.
     pub(crate) fn operator(&self, more: &[&str]) -> Operator {
         self.operator_with(&[], more)
@@ -163,39 +174,25 @@ impl World {
 
     /// The same, with these variables in its environment.
     pub(crate) fn operator_with(&self, variables: &[(&str, &str)], more: &[&str]) -> Operator {
-        let partners = self.scratch.path().join("partners.txt");
-        let salesforce =
-            format!("acme.my.salesforce.com {} {}", self.sandbox.partners_addr(), self.sandbox.ca_path().display());
-        let postgres =
-            format!("{} {} {}", self.postgres.host(), self.postgres.host_port(), self.postgres.ca_pem_path().display());
-        std::fs::write(&partners, format!("{salesforce}\n{postgres}\n")).expect("written");
+        let partners = self.partners();
         let listen = free_port().expect("a port");
         let log = self.scratch.path().join(format!("operator-{listen}.log"));
         let output = File::create(&log).expect("a log");
+        let address = format!("127.0.0.1:{listen}");
+        let bounds = [
+            ["--listen", &address],
+            ["--deadline", "3s"],
+            ["--settling", "1s"],
+            ["--acceptance", "30s"],
+            ["--attempts", "50"],
+            ["--spacing", "1s"],
+            ["--sweep-interval", "2s"],
+        ];
         let child = Command::new(env!("CARGO_BIN_EXE_mes"))
-            .args([
-                "run",
-                "--log-format",
-                "text",
-                "--log-level",
-                "trace",
-                "--allow-store-endpoints",
-                "--loopback-partners",
-            ])
+            .args(["run", "--log-format", "text", "--log-level", "trace", "--allow-store-endpoints"])
+            .arg("--loopback-partners")
             .arg(&partners)
-            .args([
-                "--listen",
-                &format!("127.0.0.1:{listen}"),
-                "--deadline",
-                "3s",
-                "--settling",
-                "1s",
-                "--acceptance",
-                "30s",
-                "--attempts",
-                "50",
-            ])
-            .args(["--spacing", "1s", "--sweep-interval", "2s"])
+            .args(bounds.iter().filter(|[flag, _]| !more.contains(flag)).flatten())
             .args(more)
             .env("KUBECONFIG", &self.account)
             .env("POD_NAME", "mes-0")
@@ -243,19 +240,14 @@ impl Operator {
         self.child.id()
     }
 
-    /// All that it wrote.
-    pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
     /// Where it serves.
     pub(crate) fn port(&self) -> u16 {
         self.listen
     }
 
-    /// The log's file.
-    pub(crate) fn log_path(&self) -> &Path {
-        &self.log
+    /// All that it wrote.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 }
 
