@@ -32,7 +32,7 @@ use crate::target::TargetSpec;
 /// Proof that a resource may use this: made by [`resolve`] and its siblings alone.
 ///
 /// Nobody else makes one:
-/// ```compile_fail,E0423
+/// ```compile_fail,E0603
 /// let _ = mes_core::scope::Granted("payments".to_owned());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -38,11 +38,10 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
         return promotion::forward(case, secret, doomed);
     }
     for credential in listed.iter().filter(stray) {
-        let owed = rotation
-            .owed
-            .get(&credential.id)
-            .cloned()
-            .unwrap_or(Owed { version: credential.versions.first().cloned(), doomed: None });
+        let owed = rotation.owed.get(&credential.id).cloned().unwrap_or_else(|| {
+            let version = credential.versions.first().cloned().or_else(|| tagged(case, credential));
+            Owed { version, doomed: None }
+        });
         retirement::pay(case, spec, rotation, secret, &credential.id, &owed)?;
     }
     Ok(())

@@ -119,7 +119,9 @@ fn gate(
 ) -> Verdict {
     let foreign =
         |credential: &&&Credential| credential.versions.is_empty() && orphans::tagged(case, credential).is_none();
-    if there.iter().any(|credential| foreign(&credential)) {
+    // A name alone, which nothing of ours bears out, is no proof whose it is.
+    let unknown = there.is_empty() && owed.version.is_none();
+    if unknown || there.iter().any(|credential| foreign(&credential)) {
         return case.wait(Reason::OrphanSuspected(id.clone()), 60);
     }
     let listed = there.iter().flat_map(|credential| credential.versions.iter().cloned());
