@@ -143,7 +143,9 @@ impl Partner for PostgreSql {
 
     async fn revoke(&self, bound: &Bound, credential: &CredentialId, held: Option<&Value>) -> Result<(), Fault> {
         let held = held.ok_or_else(|| rejected("NothingHeld"))?;
-        let slot = credential.as_str().rsplit_once('@').map(|(slot, _)| slot).unwrap_or_default();
+        // A debt that was not listed is named by its version alone: then its own bytes say which role it is of.
+        let named = credential.as_str().rsplit_once('@').map(|(slot, _)| slot);
+        let slot = named.or_else(|| held.get("username").map(Sensitive::expose)).unwrap_or_default();
         if !is_ours(bound, slot) || !is_for(bound, held, slot) {
             return Err(rejected("AnotherSlot"));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Condition, Truth, printable};
-use crate::case::Case;
+use crate::case::{Case, later};
 use crate::decide::{Decision, Goal, Step, Verdict};
 use crate::fault::{Fault, FaultKind, Place};
 use crate::goals::rotated::due;
@@ -150,8 +150,8 @@ fn unobserved(fault: &Fault) -> bool {
 }
 
 fn revocation_held(case: Case<'_>, open: &Rotation) -> bool {
-    let over = open.promoted.zip(open.overlap).map(|(promoted, overlap)| promoted + overlap);
-    over.is_some_and(|over| case.now > over + case.bounds().overdue)
+    let over = open.promoted.zip(open.overlap).map(|(promoted, overlap)| later(promoted, overlap));
+    over.is_some_and(|over| case.now > later(over, case.bounds().overdue))
 }
 
 fn reconciling(case: Case<'_>, ready: bool, stalled: bool, onboarded: &Verdict) -> Option<Condition> {
@@ -260,7 +260,7 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         .journal
         .waiting()
         .flat_map(|rotation| rotation.owed.values())
-        .any(|owed| owed.doomed.is_some_and(|doomed| case.now > doomed + case.bounds().overdue));
+        .any(|owed| owed.doomed.is_some_and(|doomed| case.now > later(doomed, case.bounds().overdue)));
     match reason(verdict) {
         // The guard stands before the partner: an admin credential that is missing or of the wrong kind, a host refused.
         Some(why @ Reason::Fault(fault)) if matches!(fault.place, Place::Partner | Place::Guard) => {
@@ -292,7 +292,10 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
 
 /// What passes by itself within seconds during a routine rotation, and is no news to anybody.
 fn transitional(case: Case<'_>, verdict: &Verdict) -> bool {
-    let known = |region: &Region| case.resource.noted.regions.contains(region);
+    // A region that lagged once in this rotation is no longer among the noted ones; that all held at this generation says
+    // as much.
+    let settled = case.resource.noted.settled_generation == Some(case.resource.generation);
+    let known = |region: &Region| settled || case.resource.noted.regions.contains(region);
     match reason(verdict) {
         Some(Reason::Settling | Reason::TargetCarriesOld(_)) => true,
         Some(Reason::RegionCarriesOld(region) | Reason::ReplicaInProgress(region)) => known(region),

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::case::Case;
+use crate::case::{Case, later};
 use crate::decide::{Decision, Goal};
 use crate::facts::{Facts, Holder, Look, ReplicationState, Sight, StoreSecret};
 use crate::goals::rotated::due;
@@ -200,7 +200,7 @@ fn versions(journal: &Journal, secret: &StoreSecret) -> Vec<Version> {
             () if revoked => VersionState::Revoked,
             () => VersionState::Unknown,
         };
-        let revoke_after = open.filter(|_| owed).and_then(|open| Some(open.promoted? + open.overlap?));
+        let revoke_after = open.filter(|_| owed).and_then(|open| Some(later(open.promoted?, open.overlap?)));
         Version { id: id.clone(), state, stages: stages.clone(), revoke_after }
     };
     secret.versions.iter().map(version).take(10).collect()
