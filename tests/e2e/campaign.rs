@@ -72,7 +72,7 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
         }
         let (effects, later) = a_moment(&mut random, &world, &operator);
         let words = operator.log();
-        let last = words.lines().filter(|line| line.contains("effect=")).next_back().unwrap_or("none").to_owned();
+        let last = words.lines().rfind(|line| line.contains("effect=")).unwrap_or("none").to_owned();
         operator.kill();
         let last = last.split("effect=").nth(1).unwrap_or("none").to_owned();
         eprintln!("kill {kill} at {:?}: {effects} effects, the last {last}, {later} ms later", began.elapsed());

@@ -84,7 +84,7 @@ fn a_salesforce_pair_is_rotated_by_an_admin_and_waits_until_the_partner_accepts_
             "rotation": {"schedule": "cron(0 2 ? * SUN *)", "window": "3h", "timeZone": "Europe/Berlin", "overlap": "3s"}, "targets": [{"name": "billing"}]}}));
     let staged = world.eventually("a staged pair", 60, |world| {
         let calls = world.calls(0);
-        let staged = calls.iter().filter(|call| call.operation == "stage").next_back();
+        let staged = calls.iter().rfind(|call| call.operation == "stage");
         staged.map(|_| Timestamp::now()).ok_or_else(|| "none".to_owned())
     });
     let rotation = first_rotation(&world, "billing");

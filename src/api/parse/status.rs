@@ -63,7 +63,9 @@ pub fn status(
     after.targets.sort_by(|one, other| one.name.cmp(&other.name));
     after.active_rotation = view.active_rotation.as_ref().map(ToString::to_string);
     after.last_rotation_time = view.last_rotation.map(whole).or(before.last_rotation_time.clone());
-    after.next_rotation_time = view.next_rotation.map(whole);
+    if let Some(next) = view.next_rotation {
+        after.next_rotation_time = next.map(whole);
+    }
     after.pending_revocations = u32::try_from(view.pending_revocations).ok().filter(|owed| *owed > 0);
     after
 }

@@ -125,8 +125,8 @@ pub struct View {
     pub active_rotation: Option<ObjectName>,
     /// When AWSCURRENT was last moved by a rotation.
     pub last_rotation: Option<Timestamp>,
-    /// When the next one starts.
-    pub next_rotation: Option<Timestamp>,
+    /// When the next one starts, if ever; the outer `None` leaves it as it is.
+    pub next_rotation: Option<Option<Timestamp>>,
     /// Revocations owed.
     pub pending_revocations: usize,
 }
@@ -171,16 +171,18 @@ pub fn view(
         wanted_targets: resource.spec.as_ref().ok().map(|spec| spec.scope.targets.keys().cloned().collect()),
         active_rotation: open.filter(|open| open.attempt.is_some() || open.aborting).map(|open| open.name.clone()),
         last_rotation: journal.last_promoted().and_then(|rotation| rotation.promoted).max(resource.noted.last_rotation),
-        next_rotation: if resource.suspended { None } else { next(case, secret) },
+        next_rotation: if resource.suspended { Some(None) } else { next(case, secret) },
         pending_revocations: journal.pending_revocations(),
     }
 }
 
-fn next(case: Case<'_>, secret: Option<&StoreSecret>) -> Option<Timestamp> {
-    match &case.resource.spec.as_ref().ok()?.rotation.engine {
-        Engine::SecretsManager(_) => secret?.rotation.as_ref()?.next,
-        Engine::Operator(_) if case.resource.noted.onboarded => due::next(case),
-        Engine::Operator(_) | Engine::None => None,
+fn next(case: Case<'_>, secret: Option<&StoreSecret>) -> Option<Option<Timestamp>> {
+    let Ok(spec) = &case.resource.spec else { return Some(None) };
+    match &spec.rotation.engine {
+        // AWS tells it with the secret; where that was not read, nobody knows anew.
+        Engine::SecretsManager(_) => secret.map(|secret| secret.rotation.as_ref()?.next),
+        Engine::Operator(_) if case.resource.noted.onboarded => Some(due::next(case)),
+        Engine::Operator(_) | Engine::None => Some(None),
     }
 }
 
