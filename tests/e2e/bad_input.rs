@@ -43,6 +43,8 @@ pub(crate) fn waiting(name: &'static str, spec: Value, reason: &'static str, say
 pub(crate) fn room(world: &World, namespace: &str) {
     world.apply(&json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": namespace, "labels": {"db": "main", "bad": "input"}}}));
+    world.lend(namespace);
+    world.lend_admins();
     world.apply(&store(world, namespace, namespace));
 }
 
