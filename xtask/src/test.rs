@@ -205,7 +205,7 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
     for program in programs.iter().filter(|program| program.class == class) {
         let mut command = Command::new(&program.path);
         command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder).args(arguments);
-        if class == Class::EndToEnd {
+        if class == Class::E2e {
             // They wait more than they work: one more than there are processors here.
             command.env("RUST_TEST_THREADS", "3");
         }
