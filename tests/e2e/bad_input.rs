@@ -44,7 +44,7 @@ pub(crate) fn room(world: &World, namespace: &str) {
     world.apply(&json!({"apiVersion": "v1", "kind": "Namespace",
         "metadata": {"name": namespace, "labels": {"db": "main", "bad": "input"}}}));
     world.lend(namespace);
-    world.lend_admins();
+    world.lend_home();
     world.apply(&store(world, namespace, namespace));
 }
 

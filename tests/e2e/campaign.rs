@@ -53,6 +53,7 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
     eprintln!("campaign: {kills} kills, MES_E2E_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     world.roles(&ROLES);
+    world.lend_home();
     // A Lease of its own for every process: the next one leads at once, while calls of the dead one may still land.
     // D is longer than elsewhere: a pass under load must fit into it, or nothing moves and the kills hit nothing.
     let start = |world: &World, number: u64| {

@@ -112,12 +112,13 @@ impl World {
         }
     }
 
-    /// Lets the operator read any Secret of its own namespace. The chart names those of accounts one by one in its values;
-    /// some tests make them as they go.
-    pub(crate) fn lend_admins(&self) {
+    /// Lets the operator read any Secret of its own namespace and hold any Lease there. The chart names each; some tests
+    /// make them as they go.
+    pub(crate) fn lend_home(&self) {
         let name = json!({"name": "every-admin", "namespace": "mes-system"});
         self.apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": name,
-            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]}));
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+                {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}]}));
         self.apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": name,
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "every-admin"},
             "subjects": [{"kind": "ServiceAccount", "name": "mes", "namespace": "mes-system"}]}));
