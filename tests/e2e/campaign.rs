@@ -76,6 +76,7 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
         operator.kill();
         let last = last.split("effect=").nth(1).unwrap_or("none").to_owned();
         eprintln!("kill {kill} at {:?}: {effects} effects, the last {last}, {later} ms later", began.elapsed());
+        world.drop_roles("payments_campaign_");
         drop(operator);
         operator = start(&world, kill);
         let seen = prober.so_far();
