@@ -76,7 +76,6 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
         operator.kill();
         let last = last.split("effect=").nth(1).unwrap_or("none").to_owned();
         eprintln!("kill {kill} at {:?}: {effects} effects, the last {last}, {later} ms later", began.elapsed());
-        world.drop_roles("payments_campaign_");
         drop(operator);
         operator = start(&world, kill);
         let seen = prober.so_far();
@@ -119,5 +118,6 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
     assert!(world.logs_in("payments", "campaign"));
     world.delete(&["mes", "-n", "payments", "campaign"]);
     world.delete(&["secret", "-n", "payments", "campaign"]);
+    world.drop_roles("payments_campaign_");
     drop(operator);
 }
