@@ -119,5 +119,6 @@ fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotatio
     assert!(world.logs_in("payments", "campaign"));
     world.delete(&["mes", "-n", "payments", "campaign"]);
     world.delete(&["secret", "-n", "payments", "campaign"]);
+    world.drop_roles("payments_campaign_");
     drop(operator);
 }

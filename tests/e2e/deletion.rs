@@ -91,6 +91,9 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
     };
     assert!(at("RemoveRegionsFromReplication").iter().max() < at("DeleteSecret").iter().min(), "replicas first");
     world.delete(&["secret", "-n", "payments", "keeps", "del-store", "del-partner"]);
+    for prefix in ["payments_keeps_", "payments_del_"] {
+        world.drop_roles(prefix);
+    }
     drop(operator);
 }
 
@@ -150,6 +153,7 @@ fn an_adopted_and_an_observed_secret_are_never_deleted() {
         0,
         "what the partner axis says is done all the same"
     );
+    world.drop_roles("payments_keep_");
     drop(operator);
 }
 
@@ -217,6 +221,7 @@ fn while_suspended_nothing_outside_changes_and_afterwards_all_is_made_up_for() {
     assert_eq!(there(&world, "eu-west-1", &stored_name("halted")), (true, false));
     world.delete(&["mes", "-n", "payments", "halted"]);
     world.delete(&["secret", "-n", "payments", "halted"]);
+    world.drop_roles("payments_halted_");
     drop(operator);
 }
 
@@ -319,6 +324,7 @@ fn a_region_is_added_and_one_taken_off_the_list_is_left_and_told() {
     assert_eq!(there(&world, "eu-west-1", &stored_name("moving")), (false, false), "removed where the axis says so");
     world.delete(&["mes", "-n", "payments", "moving"]);
     world.delete(&["secret", "-n", "payments", "moving"]);
+    world.drop_roles("payments_moving_");
     drop(operator);
 }
 
@@ -392,5 +398,6 @@ fn a_target_is_mended_and_a_foreign_secret_is_taken_only_with_its_owners_consent
     assert!(world.logs_in("payments", "foreign"), "taken over with consent");
     world.delete(&["mes", "-n", "payments", "mended"]);
     world.delete(&["secret", "-n", "payments", "mended", "foreign"]);
+    world.drop_roles("payments_mended_");
     drop(operator);
 }

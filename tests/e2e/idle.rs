@@ -78,5 +78,6 @@ fn at_rest_nothing_is_written_but_the_lease_and_nothing_asked_but_the_sweep() {
     assert_eq!(asked.keys().collect::<Vec<_>>(), ["GetCallerIdentity", "ListSecrets"]);
     world.delete(&["mes", "-n", "orders", "--all"]);
     world.delete(&["secret", "-n", "orders", "-l", "managed-secrets.io/resource"]);
+    world.drop_roles("orders_idle_");
     drop(operator);
 }

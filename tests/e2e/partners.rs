@@ -241,6 +241,7 @@ fn an_adopted_secret_is_claimed_kept_and_rotated_on_request() {
     world.condition(&["mes", "-n", "payments", "ad-foreign"], "Stalled", "True", Some("SecretNameNotAllowed"), 30);
     world.delete(&["mes", "-n", "payments", "ad", "ad-foreign"]);
     world.delete(&["secret", "-n", "payments", "ad"]);
+    world.drop_roles("payments_ad_");
     drop(operator);
 }
 

@@ -224,6 +224,7 @@ fn a_rotation_starts_when_the_clock_passes_its_schedule_and_the_old_one_lives_fo
     overlap_is_kept(&world, &shifted, &rotation, SignedDuration::from_hours(48));
     world.delete(&["mes", "-n", "payments", "clock"]);
     world.delete(&["secret", "-n", "payments", "clock"]);
+    world.drop_roles("payments_clock_");
 }
 
 #[test]

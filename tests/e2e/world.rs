@@ -145,6 +145,14 @@ impl World {
         }
     }
 
+    /// Takes the roles of a test along, whoever may still log in: their names begin like those of others.
+    pub(crate) fn drop_roles(&self, prefix: &str) {
+        let sql = format!("SELECT rolname FROM pg_roles WHERE rolname LIKE '{}%'", prefix.replace('_', "\\_"));
+        for name in self.postgres.psql(&sql).expect("listed").lines() {
+            self.postgres.psql(&format!("DROP ROLE {name}")).expect("dropped");
+        }
+    }
+
     /// Waits until `holds`, or fails with what was seen last.
     pub(crate) fn eventually<T>(
         &self,
