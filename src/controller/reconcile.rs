@@ -34,7 +34,11 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
     let mut facts = subject.at_a_glance(&context, acted);
     for _ in 0..STEPS {
         let now = context.outside.clock.now();
-        facts.expire(now);
+        if facts.expire(now) {
+            // Nothing may be done on facts that old: the pass looks again, and somebody should know why nothing moves.
+            context.tally.failed(&Fault::new(Place::Guard, FaultKind::Unsent, "PassLongerThanDeadline"));
+            tracing::warn!(namespace = %subject.resource.own.namespace, name = %subject.resource.own.name, "looking took longer than --deadline allows; it begins anew");
+        }
         let decision = decide(&subject.resource, &facts, &subject.journal, now);
         tracing::trace!(namespace = %subject.resource.own.namespace, name = %subject.resource.own.name, live, next = ?decision.next(), "decided");
         match decision.next() {
