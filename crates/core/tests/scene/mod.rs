@@ -33,7 +33,7 @@ impl Dice {
 
     /// One time in `of`.
     pub(crate) fn once_in(&mut self, of: u64) -> bool {
-        self.roll() % of == 0
+        self.roll().is_multiple_of(of)
     }
 
     pub(crate) fn one<T: Clone>(&mut self, of: &[T]) -> T {
