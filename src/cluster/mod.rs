@@ -25,8 +25,7 @@ pub use target::{Rendered, SeedSecret, Wanted};
 
 /// The one field manager of everything that we apply, so that a later apply takes back what an earlier one set.
 pub const FIELD_MANAGER: &str = "managed-secrets.io";
-/// Our finalizer.
-pub const FINALIZER: &str = "managed-secrets.io/cleanup";
+pub use crate::api::parse::FINALIZER;
 /// Label of a target: the name of its resource.
 pub const RESOURCE_LABEL: &str = "managed-secrets.io/resource";
 /// Annotation of a target: the version that it carries.

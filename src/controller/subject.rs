@@ -199,10 +199,7 @@ fn annotation(mes: &ManagedExternalSecret) -> Option<String> {
 
 /// A number below `below` that is always the same for one UID.
 pub(super) fn spread(uid: &Uid, below: i64) -> i64 {
-    let hash = uid
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = uid.spread();
     i64::try_from(hash % u64::try_from(below.max(1)).unwrap_or(1)).unwrap_or(0)
 }
 

@@ -101,6 +101,15 @@ impl VersionId {
     }
 }
 
+impl Uid {
+    /// A number that is always the same for one UID and spread evenly over many (FNV-1a): a moment of its own for each
+    /// resource. Not a secret, so no key.
+    pub fn spread(&self) -> u64 {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.0.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+    }
+}
+
 impl Tag {
     /// The marker of the attempt that writes `version`, in the cluster with `cluster` as UID (≤ 55 characters).
     pub fn of(cluster: &Uid, version: &VersionId) -> Self {

@@ -127,7 +127,7 @@ fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
     }
     let Some(schedule) = &spec.rotation.schedule else { return Err(None) };
     let Some(due) = schedule.due(last(case), case.now) else { return Err(None) };
-    let starts = due_within(&due.window, spread(case));
+    let starts = due_within(&due.window, case.resource.own.uid.spread());
     if due.overdue_since.is_some() || starts <= case.now { Ok(Trigger::Schedule) } else { Err(Some(starts)) }
 }
 
@@ -149,16 +149,6 @@ fn is_adopted(case: Case<'_>) -> bool {
 fn last(case: Case<'_>) -> Timestamp {
     let journal = case.journal.last_promoted().and_then(|rotation| rotation.promoted);
     case.resource.noted.last_rotation.max(journal).unwrap_or(case.resource.own.created)
-}
-
-fn spread(case: Case<'_>) -> u64 {
-    // FNV-1a over the UID: a start of its own for each resource, the same after a restart. Not a secret, so no key.
-    case.resource
-        .own
-        .uid
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn name(own: &str, number: u64) -> Option<ObjectName> {
