@@ -24,6 +24,9 @@ use crate::progress::short;
 use crate::report::{Outcome, SKIPPED, Tally};
 use crate::scratch::Scratch;
 
+/// By which seed proptest draws its cases.
+const PROPERTIES: &str = "PROPTEST_RNG_SEED";
+
 /// A class of checks and tests, in the order in which they run: first what can run while Go builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Class {
@@ -205,6 +208,10 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
     for program in programs.iter().filter(|program| program.class == class) {
         let mut command = Command::new(&program.path);
         command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder).args(arguments);
+        // A change is judged by the same cases each time; the search for new ones is `cargo test`'s, whose seeds differ.
+        if std::env::var_os(PROPERTIES).is_none() {
+            command.env(PROPERTIES, "1");
+        }
         if class == Class::E2e {
             // They wait more than they work: one more than there are processors here.
             command.env("RUST_TEST_THREADS", "3");
