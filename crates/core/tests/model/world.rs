@@ -606,8 +606,8 @@ impl World {
             Effect::Revoke { version, credential, .. } => {
                 let bytes = version.as_ref().and_then(|version| self.bytes.get(version)).map(|(bytes, _)| *bytes);
                 // A partner's id is the same whoever holds its bytes; this world names by bytes. So a name counts only
-                // where nothing is held: beside a version it would be the id of something that is listed otherwise.
-                let named = |live: &Live| version.is_none() && credential.as_str() == format!("unknown-{}", live.bytes);
+                // where nothing is held: beside held bytes it would be the id of something that is listed otherwise.
+                let named = |live: &Live| bytes.is_none() && credential.as_str() == format!("unknown-{}", live.bytes);
                 self.live.retain(|live| Some(live.bytes) != bytes && !named(live));
             }
             Effect::Replicate { .. } => self.replica = Some(self.current().cloned()),
