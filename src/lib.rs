@@ -7,4 +7,5 @@ pub mod clock;
 pub mod cluster;
 pub mod controller;
 pub mod partners;
+pub mod seal;
 pub mod telemetry;

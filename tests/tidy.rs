@@ -14,15 +14,16 @@ use paths::{Named, named};
 
 /// The rooms of `src`, and what each may name of the others. `core ← clock ← partners`; `core ← api ← cluster`;
 /// `core ← aws`; `{api, aws, partners, cluster} ← controller ← cli ← main`; `telemetry ← cli`. The clock is a leaf that
-/// cluster (its lease) and telemetry name, too. The core is a crate of its own, which all may name.
-const ARROWS: [(&str, &[&str]); 9] = [
+/// cluster (its lease) and telemetry name, too; the seal another, for aws and cluster. The core is a crate of its own, which all may name.
+const ARROWS: [(&str, &[&str]); 10] = [
     ("clock", &[]),
+    ("seal", &[]),
     ("api", &[]),
-    ("aws", &[]),
+    ("aws", &["seal"]),
     ("telemetry", &["clock"]),
     ("partners", &["clock"]),
-    ("cluster", &["api", "clock"]),
-    ("controller", &["api", "aws", "clock", "cluster", "partners"]),
+    ("cluster", &["api", "clock", "seal"]),
+    ("controller", &["api", "aws", "clock", "cluster", "partners", "seal"]),
     ("cli", &["api", "aws", "clock", "cluster", "controller", "partners", "telemetry"]),
     ("main", &["cli"]),
 ];

@@ -22,7 +22,12 @@ use super::{ObjectRef, default_store, parameters, rule};
     category = "managed-secrets",
     derive = "PartialEq",
     doc = "A place at a partner, set up by the platform's admin: its endpoint, its admin credential, and which namespaces may rotate which identities there.",
-    printcolumn(name = "Types", type_ = "string", json_path = ".spec.partnerTypes"),
+    printcolumn(
+        name = "Type",
+        type_ = "string",
+        description = "The first of spec.partnerTypes.",
+        json_path = ".spec.partnerTypes[0]"
+    ),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.endpoint"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),

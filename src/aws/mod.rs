@@ -37,6 +37,7 @@ use self::credentials::{Session, is_about_credentials};
 use self::regions::{For, Sessions};
 pub use self::sweep::StoreAt;
 pub use self::transport::Transport;
+use crate::seal::Seal;
 
 /// Told of each call when it is over: the operation as AWS names it (`GetSecretValue`), the region asked, and the code
 /// of the answer (`OK` for success).
@@ -51,6 +52,7 @@ struct Door {
     sessions: Sessions,
     counted: Counted,
     limit: Duration,
+    seal: Seal,
 }
 
 /// One secret of one resource. Made for a pass and dropped with it, since a secret of this name may get another ARN.
@@ -63,10 +65,11 @@ pub struct StoreSecret {
 
 impl Aws {
     /// A door on `transport`; `keys` reads static keys, `counted` is told of each call, and `limit` is the whole time
-    /// that one call may take, becoming somebody included (10 s in the product). Makes no call.
-    pub fn new(transport: Transport, keys: Arc<dyn KeySource>, counted: Counted, limit: Duration) -> Self {
+    /// that one call may take, becoming somebody included (10 s in the product); claims are sealed and judged with
+    /// `seal`. Makes no call.
+    pub fn new(transport: Transport, keys: Arc<dyn KeySource>, counted: Counted, limit: Duration, seal: Seal) -> Self {
         let sessions = Sessions::new(transport.clone(), keys, counted.clone());
-        Self(Arc::new(Door { transport, sessions, counted, limit }))
+        Self(Arc::new(Door { transport, sessions, counted, limit, seal }))
     }
 
     /// The secret that a resource may use. Makes no call.
@@ -178,6 +181,11 @@ fn is_name_and_suffix(text: &str, name: &str) -> bool {
     text.strip_prefix(name)
         .and_then(|suffix| suffix.strip_prefix('-'))
         .is_some_and(|suffix| suffix.len() == 6 && suffix.bytes().all(|each| each.is_ascii_alphanumeric()))
+}
+
+/// The account in an ARN.
+fn account_of(arn: &Arn) -> Option<&str> {
+    arn.as_str().split(':').nth(4).filter(|account| !account.is_empty())
 }
 
 /// The ARN of a replica: that of its primary but for the region.

@@ -18,7 +18,7 @@ use mes_core::secret::Value;
 use zeroize::Zeroizing;
 
 use super::value::{self, Plain};
-use super::{StoreSecret, claim, in_region_of};
+use super::{StoreSecret, account_of, claim, in_region_of};
 
 impl StoreSecret {
     /// `DescribeSecret` in the store's region, by name: a secret that was made anew under it is seen as it is.
@@ -88,9 +88,11 @@ impl StoreSecret {
     fn seen(&self, arn: Arn, answer: &DescribeSecretOutput) -> Result<facts::StoreSecret, Fault> {
         let primary = answer.primary_region().filter(|region| *region != self.secret.primary.as_str());
         let replica_of = primary.map(|region| Region::parse(region).map_err(|_| unusable("UnreadableAnswer")));
+        let ownership =
+            claim::ownership(answer.tags(), &self.secret, account_of(&arn).unwrap_or_default(), &self.aws.0.seal);
         Ok(facts::StoreSecret {
             arn,
-            ownership: claim::ownership(answer.tags(), &self.secret),
+            ownership,
             secret_type: answer.r#type().filter(|text| !text.is_empty()).map(str::to_owned),
             owning_service: answer.owning_service().is_some_and(|service| !service.is_empty()),
             rotation: rotation(answer)?,

@@ -47,6 +47,10 @@ impl KeySource for Keys {
     }
 }
 
+fn key(byte: u8) -> Seal {
+    Seal::with(&[byte; Seal::KEY]).unwrap()
+}
+
 async fn world() -> World {
     world_within(Duration::from_secs(10)).await
 }
@@ -62,7 +66,7 @@ async fn world_within(limit: Duration) -> World {
     let pod = Credentials::new("AKIAPOD", "secret", None, None, "test");
     let transport = Transport { ambient: SharedCredentialsProvider::new(pod), ..Transport::real() };
     let keys = Arc::new(Keys::default());
-    let aws = Aws::new(transport, keys.clone(), counted, limit);
+    let aws = Aws::new(transport, keys.clone(), counted, limit, key(1));
     World { served, aws, counts, keys }
 }
 
@@ -466,7 +470,8 @@ async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
         time: aws_smithy_async::time::SharedTimeSource::new(shifted.clone()),
         ..plain.aws.0.transport.clone()
     };
-    let aws = Aws::new(transport, plain.keys.clone(), plain.aws.0.counted.clone(), Duration::from_secs(10));
+    let counted = plain.aws.0.counted.clone();
+    let aws = Aws::new(transport, plain.keys.clone(), counted, Duration::from_secs(10), key(1));
     let world = World { aws, ..plain };
     let secret = || world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
     for (seconds, assumed) in [(0, 1), (3200, 1), (3400, 2), (3500, 2)] {
@@ -571,7 +576,13 @@ async fn a_secret_that_others_made_is_claimed_with_nothing_else_changed() {
     assert_eq!(described(&secret).await.ownership, Ownership::Ours);
     let answer = client.describe_secret().secret_id("mes/pay/crm").send().await.map_err(drop).unwrap();
     let keys: Vec<&str> = answer.tags().iter().filter_map(|tag| tag.key()).collect();
-    assert!(keys.contains(&"made-by") && !keys.contains(&"team") && keys.len() == 6, "{keys:?}");
+    assert!(
+        keys.contains(&"made-by")
+            && !keys.contains(&"team")
+            && keys.contains(&"managed-secrets.io/seal")
+            && keys.len() == 7,
+        "{keys:?}"
+    );
     let stranger = world.secret(|remote| remote.claim.cluster = uid("another-cluster"));
     assert_eq!(described(&stranger).await.ownership, Ownership::Anothers);
 }

@@ -13,14 +13,15 @@ use mes_core::names::{KmsKey, PartnerTypeName, Region, Stage, VersionId};
 use mes_core::secret::Value;
 use mes_core::spec::Delegation;
 
-use super::{StoreSecret, claim, value};
+use super::{StoreSecret, account_of, claim, value};
 
 impl StoreSecret {
     /// `CreateSecret` without a value, with claim, tags and key in the same call. `Exists`: the name is taken; describe
     /// it to see by whom.
     pub async fn create(&self) -> Result<(), Fault> {
         self.writable()?;
-        let (secret, tags) = (&self.secret, claim::tags_of_ours(&self.secret));
+        let account = self.account().await?;
+        let (secret, tags) = (&self.secret, claim::tags_of_ours(&self.secret, &account, &self.aws.0.seal));
         let send = |client: Client| {
             client
                 .create_secret()
@@ -42,7 +43,8 @@ impl StoreSecret {
         partner_type: &PartnerTypeName,
     ) -> Result<(), Fault> {
         self.writable()?;
-        let (secret, tags) = (&self.secret, claim::tags_of_ours(&self.secret));
+        let account = self.account().await?;
+        let (secret, tags) = (&self.secret, claim::tags_of_ours(&self.secret, &account, &self.aws.0.seal));
         let send = |client: Client| {
             client
                 .create_secret()
@@ -61,7 +63,8 @@ impl StoreSecret {
     /// `TagResource`: our claim, and nothing else, onto a secret that was there.
     pub async fn claim(&self) -> Result<(), Fault> {
         self.writable()?;
-        let (id, tags) = (self.id(), claim::tags(&self.secret.claim));
+        let account = self.account().await?;
+        let (id, tags) = (self.id(), claim::tags(&self.secret, &account, &self.aws.0.seal));
         self.call("TagResource", |client| client.tag_resource().secret_id(id).set_tags(Some(tags)).send()).await?;
         Ok(())
     }
@@ -177,6 +180,18 @@ impl StoreSecret {
         };
         let answer = self.call("UpdateSecretVersionStage", send).await.map_err(swapped)?;
         self.met(answer.arn())
+    }
+
+    /// The account that the secret is in, or will be: as it was described, as the store declares it, or, where it does
+    /// not, whose the session is.
+    async fn account(&self) -> Result<String, Fault> {
+        if let Some(account) = self.arn().as_ref().and_then(account_of) {
+            return Ok(account.to_owned());
+        }
+        match &self.secret.account {
+            Some(account) => Ok(account.to_string()),
+            None => self.aws.within(self.session.account()).await.map(ToString::to_string),
+        }
     }
 
     /// What is only observed or only read has no writer: a bug of ours must not reach AWS.

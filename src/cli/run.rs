@@ -24,7 +24,7 @@ use super::told::Told;
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::Transport;
 use crate::clock::{Clock, Random, SystemClock, SystemRandom};
-use crate::cluster::{Campaign, client, lease};
+use crate::cluster::{Campaign, client, lease, seal};
 use crate::controller::{self, CALL, Outside, Settings};
 use crate::partners::doors::{self, Egress, Loopback};
 use crate::telemetry::metrics::Metrics;
@@ -122,6 +122,8 @@ enum Problem {
     Definitions,
     #[error("the Lease was lost; another process leads")]
     LeaseLost,
+    #[error(transparent)]
+    Seal(#[from] seal::SealProblem),
 }
 
 /// Runs until SIGTERM or SIGINT (exit code 0), or until the lease is lost (1).
@@ -174,13 +176,6 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
             metrics.counted(Place::Partner, partner, verb, code)
         })
     };
-    let outside = Outside {
-        cluster,
-        aws: Transport::real(),
-        partners: doors::open(egress, CALL, calls),
-        clock: clock.clone(),
-        random: random.clone(),
-    };
     let instance =
         std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "mes".to_owned());
     let identity = lease::identity(&instance, &*random);
@@ -195,7 +190,7 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     tokio::pin!(told);
     // A process that stands by does all that it is there for: it is ready, or a second replica would hang every install.
     readiness.set("caches", true);
-    let mut campaign = Campaign::start(lease_client, lease_settings, clock);
+    let mut campaign = Campaign::start(lease_client, lease_settings, clock.clone());
     let mut lease = campaign.handle();
     tokio::select! {
         leads = lease.leads() => if !leads { return Err(Problem::LeaseLost) },
@@ -204,6 +199,22 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     readiness.set("caches", false);
     metrics.set_leader(true);
     tracing::info!("leading");
+    // As leader alone: two that start at once must not make two keys.
+    let seal = match seal::seal(&cluster, &settings.home, &*random).await {
+        Ok(seal) => seal,
+        Err(problem) => {
+            campaign.release().await;
+            return Err(problem.into());
+        }
+    };
+    let outside = Outside {
+        aws: Transport::real(),
+        partners: doors::open(egress, CALL, calls),
+        clock: clock.clone(),
+        random: random.clone(),
+        seal,
+        cluster,
+    };
     let stopping = stop.clone();
     let tally = Arc::new(Told { metrics: metrics.clone(), readiness });
     let controller = controller::run(outside, settings, cluster_uid, campaign.handle(), tally, async move {

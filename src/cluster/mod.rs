@@ -12,6 +12,7 @@ mod journal;
 pub mod lease;
 mod merge;
 mod namespace;
+pub mod seal;
 pub mod status;
 mod target;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::aws::Transport;
 use crate::clock::{Clock, Random};
 use crate::partners::Doors;
+use crate::seal::Seal;
 
 /// The doors.
 #[derive(Clone)]
@@ -19,4 +20,6 @@ pub struct Outside {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// What claims are sealed with in AWS: by `cluster::seal`, before the controller begins.
+    pub seal: Seal,
 }

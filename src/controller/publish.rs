@@ -90,7 +90,9 @@ async fn waits(subject: &Subject, decision: &Decision) -> Result<(), Fault> {
     let (kind, name) = match reason {
         Reason::RegionCarriesOld(region) | Reason::RegionUnreachable(region) => ("Region", region.to_string()),
         Reason::TargetCarriesOld(target) => ("Secret", target.to_string()),
-        Reason::RevocationAnnounced(id) | Reason::OrphanSuspected(id) => ("Credential", id.to_string()),
+        Reason::RevocationAnnounced(id) | Reason::LastPlaceTaken(id) | Reason::OrphanSuspected(id) => {
+            ("Credential", id.to_string())
+        }
         Reason::QuotaUsedByOthers(Some(slot)) => ("Slot", slot.to_string()),
         _ => ("Rotation", open.name.to_string()),
     };

@@ -36,7 +36,8 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
         let now = context.outside.clock.now();
         if facts.expire(now) {
             // Nothing may be done on facts that old: the pass looks again, and somebody should know why nothing moves.
-            context.tally.failed(&Fault::new(Place::Guard, FaultKind::Unsent, "PassLongerThanDeadline"));
+            context.tally.failed(&Fault::new(Place::Guard, FaultKind::Unsent, Fault::TOO_SLOW));
+            context.memory.keep(&subject.resource.own.uid, facts.tries().clone());
             tracing::warn!(namespace = %subject.resource.own.namespace, name = %subject.resource.own.name, "looking took longer than --deadline allows; it begins anew");
         }
         let decision = decide(&subject.resource, &facts, &subject.journal, now);
@@ -51,13 +52,16 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
             }
             Err(Step::Look(questions)) if live => {
                 let questions: Vec<Look> = questions.into_iter().collect();
-                let sights = join_all(questions.iter().map(|question| look(&subject, question))).await;
-                let now = context.outside.clock.now();
-                for (question, sight) in questions.into_iter().zip(sights) {
-                    if let Look::Credentials { acting: Acting::Admin, .. } = &question {
+                let sights = join_all(questions.iter().map(async |question| {
+                    let sight = look(&subject, question).await;
+                    (sight, context.outside.clock.now())
+                }));
+                for (question, (sight, answered)) in questions.iter().zip(sights.await) {
+                    facts.took(question, now, answered);
+                    if let Look::Credentials { acting: Acting::Admin, .. } = question {
                         note_admin(&context, &subject, &sight_fault(&sight));
                     }
-                    facts.learn(question, sight, now);
+                    facts.learn(question.clone(), sight, answered);
                 }
                 context.memory.keep(&subject.resource.own.uid, facts.tries().clone());
                 continue;

@@ -13,7 +13,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use managed_external_secrets::aws::Transport;
 use managed_external_secrets::cli::told::Told;
 use managed_external_secrets::clock::{Clock, SystemRandom};
-use managed_external_secrets::cluster::{Campaign, client, lease};
+use managed_external_secrets::cluster::{Campaign, client, lease, seal};
 use managed_external_secrets::controller::{self, CALL, Outside, Settings};
 use managed_external_secrets::partners::doors::{self, Egress, Loopback};
 use managed_external_secrets::telemetry::metrics::Metrics;
@@ -101,14 +101,16 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
         loopback,
     };
     let random = Arc::new(SystemRandom);
+    let cluster_client = client::connect(config.clone()).expect("a client");
+    let home = Namespace::parse("mes-system").expect("a name");
     let outside = Outside {
-        cluster: client::connect(config.clone()).expect("a client"),
+        cluster: cluster_client.clone(),
         aws: Transport::real(),
         partners: doors::open(egress, CALL, Arc::new(|_: &'static str, _: &'static str, _: &str| {})),
         clock: clock.clone(),
         random: random.clone(),
+        seal: seal::seal(&cluster_client, &home, &*random).await.expect("the seal"),
     };
-    let home = Namespace::parse("mes-system").expect("a name");
     let settings = Settings {
         home: home.clone(),
         bounds: Bounds {

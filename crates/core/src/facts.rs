@@ -333,12 +333,23 @@ pub struct Facts {
     tries: Tries,
     seen: BTreeMap<Look, Sight>,
     began: Option<Timestamp>,
+    slowest: Option<(SignedDuration, Look)>,
+    expired: bool,
 }
 
 impl Facts {
     /// What is known before anything is asked.
     pub fn at_a_glance(glimpse: Glimpse, bounds: Bounds, tries: Tries) -> Self {
-        Self { glimpse, bounds, tries, seen: BTreeMap::new(), began: None }
+        Self { glimpse, bounds, tries, seen: BTreeMap::new(), began: None, slowest: None, expired: false }
+    }
+
+    /// Notes how long an answer took: a fact is as old as its question, and what is slow must be named.
+    pub fn took(&mut self, look: &Look, asked: Timestamp, answered: Timestamp) {
+        self.began = Some(self.began.map_or(asked, |began| began.min(asked)));
+        let time = answered.duration_since(asked);
+        if self.slowest.as_ref().is_none_or(|(slowest, _)| *slowest < time) {
+            self.slowest = Some((time, look.clone()));
+        }
     }
 
     /// Takes in an answer.
@@ -355,12 +366,20 @@ impl Facts {
         self.began = None;
     }
 
-    /// Whether what was seen is too old to act upon; then it is dropped.
+    /// Whether what was seen is too old to act upon; then it is dropped, and the pass looks again.
+    ///
+    /// A second time in a row the slowest question is put off for D: else a pass that is always slower than D would look
+    /// for ever, and nobody would ever be told why nothing moves.
     pub fn expire(&mut self, now: Timestamp) -> bool {
         let old = self.began.is_some_and(|began| now.duration_since(began) > self.bounds.deadline * 2 / 3);
         if old {
             self.seen.clear();
             self.began = None;
+            let slowest = self.slowest.take();
+            if let Some((_, look)) = slowest.filter(|_| self.expired) {
+                self.tries.too_slow(&look, self.bounds.deadline, now);
+            }
+            self.expired = true;
         }
         old
     }

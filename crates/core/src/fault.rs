@@ -63,6 +63,9 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The code of an answer that came, but too late to act upon what was seen beside it (PROTOCOL, D).
+    pub const TOO_SLOW: &str = "PassLongerThanDeadline";
+
     /// A fault of `kind` at `place` with a short code.
     pub fn new(place: Place, kind: FaultKind, code: &str) -> Self {
         Self { place, kind, code: Code::parse(code), retry_after: None }

@@ -97,6 +97,8 @@ pub enum Reason {
     SeedRejected,
     /// The partner refuses AWSCURRENT.
     CredentialRejected,
+    /// What deletion shall revoke is the partner's main credential, which it ends only when another one replaces it.
+    StillMain,
     /// The target is taken.
     TargetConflict {
         /// Which.
@@ -168,6 +170,9 @@ pub enum Reason {
     RevocationAnnounced(CredentialId),
     /// The slot, or the last live credential that the partner allows, is taken by somebody else.
     QuotaUsedByOthers(Option<Slot>),
+    /// A credential that no version of ours holds takes the last place that the partner allows: a lost one of ours, or
+    /// somebody's.
+    LastPlaceTaken(CredentialId),
     /// An untagged credential may be a lost one of ours.
     OrphanSuspected(CredentialId),
     /// A Rotation's status is of a form that this version does not read.
@@ -252,6 +257,7 @@ impl Reason {
                 | Self::SeedInvalid(_)
                 | Self::SeedRejected
                 | Self::CredentialRejected
+                | Self::StillMain
                 | Self::TargetConflict { .. }
                 | Self::TemplateInvalid { .. }
                 | Self::AccessDenied(_)
@@ -290,6 +296,7 @@ impl Reason {
             Self::SeedInvalid(_) => "SeedInvalid",
             Self::SeedRejected => "SeedRejected",
             Self::CredentialRejected => "CredentialRejected",
+            Self::StillMain => "StillMain",
             Self::TargetConflict { .. } => "TargetConflict",
             Self::TemplateInvalid { .. } => "TemplateInvalid",
             Self::AccessDenied(_) => "AccessDenied",
@@ -316,7 +323,7 @@ impl Reason {
             Self::WaitingForOverlap => "WaitingForOverlap",
             Self::RevocationAnnounced(_) => "WaitingForPartner",
             Self::QuotaUsedByOthers(_) => "QuotaUsedByOthers",
-            Self::OrphanSuspected(_) => "OrphanSuspected",
+            Self::LastPlaceTaken(_) | Self::OrphanSuspected(_) => "OrphanSuspected",
             Self::JournalUnreadable(_) | Self::RotationFailed => "RotationFailed",
         }
     }
@@ -366,6 +373,7 @@ impl fmt::Display for Reason {
             }
             Self::SeedRejected => f.write_str("spec.onboard.fromSecret: the partner refuses the seed; nothing was made; put a valid credential into it"),
             Self::CredentialRejected => f.write_str("the partner refuses AWSCURRENT; if it was revoked by hand, give a new one"),
+            Self::StillMain => f.write_str("spec.deletion.partner: the partner ends its main credential only when another replaces it; replace it or delete the app there, then set this to Retain, or: kubectl annotate mes NAME managed-secrets.io/abandon=<why>"),
             Self::TargetConflict { target, why } => match why {
                 Conflict::Foreign => write!(f, "spec.targets[{target}]: that Secret is not ours and was left as it is; to hand it over: kubectl annotate secret {target} managed-secrets.io/adopt=<this resource>"),
                 Conflict::AnotherResource => write!(f, "spec.targets[{target}]: that Secret belongs to another resource; choose another name"),
@@ -400,6 +408,7 @@ impl fmt::Display for Reason {
             Self::RevocationAnnounced(id) => write!(f, "the revocation of {id} is announced"),
             Self::QuotaUsedByOthers(Some(slot)) => write!(f, "{slot} has a password that is not ours and was left as it is; its owner frees it with: ALTER ROLE \"{slot}\" NOLOGIN PASSWORD NULL"),
             Self::QuotaUsedByOthers(None) => f.write_str("credentials that are not ours use up what the partner allows; delete one there"),
+            Self::LastPlaceTaken(id) => write!(f, "{id} takes the last place that the partner allows and was left as it is: an earlier rotation lost it, or a person made it, which can't be told apart; delete it at the partner if nobody uses it, and the rotation goes on by itself"),
             Self::OrphanSuspected(id) => write!(f, "{id} may be a lost candidate of ours; whoever owns it deletes it at the partner"),
             Self::JournalUnreadable(name) => write!(f, "the status of Rotation {name} is of a form that this version does not read; upgrade the operator, or delete that Rotation if you know that it had not begun"),
             Self::RotationFailed => f.write_str("AWS's rotation failed; see the secret's rotation in AWS"),
@@ -424,12 +433,26 @@ fn failed(f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
     match (fault.place, fault.kind, fault.code.as_str()) {
         (_, _, "AdminMissing") => f.write_str("spec.partner.accountRef: the admin credential that the PartnerAccount names in spec.admin is not there; its administrators put it there"),
         (_, _, "AdminInvalid") => f.write_str("spec.partner.accountRef: the Secret that the PartnerAccount names in spec.admin must be of type managed-secrets.io/admin and hold text; its administrators make it so"),
+        (place, _, Fault::TOO_SLOW) => too_slow(f, place),
         (Place::Guard, _, "StoreNotChecked") => f.write_str("spec.storeRef: the store has not been checked yet"),
         (Place::SecretsManager | Place::Sts, ..) => write!(f, "spec.storeRef: {fault}; tried again by itself"),
         (Place::Partner, FaultKind::Denied, _) => write!(f, "spec.partner: {fault}: the credential that acts there, the account's admin or the resource's own, is refused or lacks rights; renew it or grant them"),
         (Place::Partner | Place::Guard, ..) => write!(f, "spec.partner: {fault}; tried again by itself"),
         (Place::Cluster, ..) => write!(f, "{fault}; tried again by itself"),
     }
+}
+
+/// Everything answers, and yet nothing may be done: what was seen is older than D allows when it is all there.
+fn too_slow(f: &mut fmt::Formatter<'_>, place: Place) -> fmt::Result {
+    let field = match place {
+        Place::Partner | Place::Guard => "spec.partner",
+        Place::SecretsManager | Place::Sts => "spec.storeRef",
+        Place::Cluster => "spec.targets",
+    };
+    write!(
+        f,
+        "{field}: {place} answers so slowly that what was seen is too old to act upon; nothing is done until it is quicker, or the operator's administrators raise --deadline"
+    )
 }
 
 fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item = String>) -> fmt::Result {
@@ -461,6 +484,9 @@ mod tests {
             (Place::Partner, Denied, "InvalidClient", false, "spec.partner", "renew it"),
             (Place::Partner, Unknown, "NotJson", false, "spec.partner", "tried again"),
             (Place::Partner, Unsent, "ConnectionRefused", false, "spec.partner", "tried again"),
+            (Place::Partner, Unsent, Fault::TOO_SLOW, false, "spec.partner", "raise --deadline"),
+            (Place::SecretsManager, Unsent, Fault::TOO_SLOW, false, "spec.storeRef", "raise --deadline"),
+            (Place::Cluster, Unsent, Fault::TOO_SLOW, false, "spec.targets", "raise --deadline"),
         ] {
             let (is_stalled, message) = told(place, kind, code);
             assert_eq!(is_stalled, stalled, "{code}");

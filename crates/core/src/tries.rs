@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Effect, Right};
 use crate::facts::{Acceptance, Look, Sight};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, Place};
 use crate::journal::{Entry, IntentStep, Journal};
 use crate::names::{CredentialId, Revision, TargetName, Uid, VersionId};
 
@@ -80,6 +80,17 @@ impl Tries {
         if let (Look::Acceptance(version), Sight::Acceptance(Ok(Some(Acceptance::Accepted)))) = (look, sight) {
             self.verified = Some((version.clone(), now));
         }
+    }
+
+    /// Notes that a question was answered too late to act upon what was seen, and puts it off for `pause`.
+    pub fn too_slow(&mut self, look: &Look, pause: SignedDuration, now: Timestamp) {
+        let place = match look {
+            Look::Seed | Look::Acceptance(_) | Look::Credentials { .. } => Place::Partner,
+            Look::StoreSecret | Look::Replica(_) | Look::Version(_) => Place::SecretsManager,
+            Look::Target(_) | Look::Labelled => Place::Cluster,
+        };
+        let seconds = u32::try_from(pause.as_secs()).unwrap_or(u32::MAX);
+        note(&mut self.looks, look, Some(Fault::new(place, FaultKind::Unsent, Fault::TOO_SLOW).after(seconds)), now);
     }
 
     /// Notes how an effect went; grants, spends or keeps rights.

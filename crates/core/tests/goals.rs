@@ -440,6 +440,42 @@ fn nothing_is_recorded_in_a_journal_that_is_not_understood() {
     }
 }
 
+/// What stands staged without a version of ours: lost by a rotation that was given up, or made by a person.
+fn with_an_unknown_pair(by_us: bool) -> World {
+    let (mut world, _) = rotating(Kind::Staged, "Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    if by_us {
+        world.pass(|_| Outcome::Torn);
+    }
+    deleted_now(&mut world);
+    calm(&mut world);
+    if !by_us {
+        world.live.insert(Live { bytes: 7, slot: None, main: false, tag: None });
+    }
+    world.request("crm-9");
+    calm(&mut world);
+    world
+}
+
+#[test]
+fn a_staged_pair_whose_value_was_lost_is_named_as_a_persons_is_and_never_ended() {
+    for by_us in [true, false] {
+        let mut world = with_an_unknown_pair(by_us);
+        let unknown = world.live.iter().find(|live| !live.main).cloned().unwrap();
+        let (_, decision, _) = world.decided();
+        let waits = decision.verdict(Goal::Rotated).cloned();
+        let Some(Err(Step::Wait { reason, .. })) = &waits else { panic!("{waits:?}") };
+        assert!(matches!(reason, Reason::LastPlaceTaken(_)), "{reason:?}");
+        assert_eq!(reason.code(), "OrphanSuspected");
+        assert!(reason.to_string().contains(&format!("unknown-{}", unknown.bytes)), "{reason}");
+        assert!(world.live.contains(&unknown), "whose it is, nobody knows");
+        // Its owner answers by deleting it.
+        world.live.remove(&unknown);
+        let creates = world.creates;
+        calm(&mut world);
+        assert_eq!(world.creates, creates + 1, "{:#?}", world.journal);
+    }
+}
+
 // Deletion
 
 #[test]
@@ -475,6 +511,88 @@ fn a_resource_deleted_at_the_end_of_the_promotion_takes_both_credentials_along()
     world.delete_resource(REVOKE_ALL);
     calm(&mut world);
     assert!(world.live.is_empty() && !world.resource.held && world.target.is_none(), "{:?}", world.live);
+}
+
+#[test]
+fn a_main_pair_that_the_partner_cannot_end_is_told_and_a_person_may_let_it_go() {
+    let mut world = World::new(Kind::Staged, Onboard::FromSecret);
+    world.resource.deletion = REVOKE_ALL;
+    calm(&mut world);
+    world.delete_resource(REVOKE_ALL);
+    calm(&mut world);
+    assert!(world.resource.held && world.target.is_none(), "the other axes are gone along");
+    assert_eq!(world.live.len(), 1, "of the two pairs the superseded one is revoked: {:?}", world.live);
+    assert_eq!(world.decided().0, Err(Step::Blocked(Reason::StillMain)));
+    // Either way out: the promise is taken back, or given up.
+    let mut kept = world.clone();
+    kept.resource.deletion.partner = Fate::Retain;
+    world.resource.abandoned = true;
+    for world in [&mut kept, &mut world] {
+        calm(world);
+        assert!(!world.resource.held);
+    }
+}
+
+#[test]
+fn a_deletion_in_the_overlap_puts_the_newer_pair_in_place_of_the_main_one_and_revokes_that() {
+    let (mut world, _) =
+        rotating(Kind::Staged, "Promoted", |effect| records(effect, |entry| *entry == Entry::Promoted));
+    let (old, new) = (superseded(&world), candidate(&world));
+    world.delete_resource(REVOKE_ALL);
+    calm(&mut world);
+    assert!(!world.is_live(&old) && world.is_live(&new), "{:?}", world.live);
+    assert_eq!(world.decided().0, Err(Step::Blocked(Reason::StillMain)));
+}
+
+// Slow
+
+#[test]
+fn a_pass_that_is_always_slower_than_the_deadline_says_what_is_slow_until_it_is_quick_again() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    calm(&mut world);
+    world.request("crm-9");
+    let slow = |look: &Look| matches!(look, Look::Credentials { .. });
+    let pass = |world: &mut World, seconds: i64| {
+        world.tries.saw(&world.journal, false, world.now);
+        let mut glimpse = world.glimpse();
+        glimpse.read_again = true;
+        let mut facts = mes_core::facts::Facts::at_a_glance(glimpse, world.bounds.clone(), world.tries.clone());
+        for _ in 0..50 {
+            facts.expire(world.now);
+            let decision = mes_core::decide::decide(&world.resource, &facts, &world.journal, world.now);
+            let next = decision.next();
+            let Err(Step::Look(questions)) = next else {
+                let was = std::collections::BTreeMap::new();
+                let view = mes_core::status::view(&world.resource, &facts, &world.journal, &decision, &was, world.now);
+                world.tries = facts.tries().clone();
+                return (next, view.conditions);
+            };
+            for question in questions {
+                let asked = world.now;
+                world.now += SignedDuration::from_secs(if slow(&question) { seconds } else { 0 });
+                facts.took(&question, asked, world.now);
+                facts.learn(question.clone(), world.answer(&question), world.now);
+            }
+        }
+        panic!("it looks for ever and tells nobody");
+    };
+    // The Rotation's finalizer comes first.
+    let held = world.until("HoldRotation", |effect| matches!(effect, Effect::HoldRotation { .. }));
+    let facts = world.decided().2;
+    world.finish(&held, facts, Outcome::Fine);
+    let deadline = world.bounds.deadline.as_secs();
+    let (next, conditions) = pass(&mut world, deadline);
+    assert!(matches!(&next, Err(Step::Wait { reason: Reason::Fault(_), until: Some(_) })), "{next:?}");
+    let rotated = conditions.iter().find(|condition| condition.kind == "Rotated").unwrap();
+    assert_eq!(rotated.reason, "PartnerUnavailable");
+    assert!(rotated.message.contains("--deadline") && rotated.message.contains("the partner"), "{}", rotated.message);
+    let ready = conditions.iter().find(|condition| condition.kind == "Ready").unwrap();
+    assert_eq!(ready.truth, mes_core::status::Truth::True, "nobody who reads it is affected");
+    // Quick again, after the pause.
+    world.now += SignedDuration::from_secs(deadline);
+    let (next, conditions) = pass(&mut world, 0);
+    assert!(act(&next).is_some_and(is_intend), "{next:?}");
+    assert!(conditions.iter().all(|condition| !condition.message.contains("--deadline")));
 }
 
 // Quiet

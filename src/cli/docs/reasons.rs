@@ -206,7 +206,9 @@ fn samples() -> Vec<Reason> {
         Reason::RevocationAnnounced(credential()),
         Reason::QuotaUsedByOthers(Some(of(Slot::parse("payments_b")))),
         Reason::QuotaUsedByOthers(None),
+        Reason::LastPlaceTaken(credential()),
         Reason::OrphanSuspected(credential()),
+        Reason::StillMain,
         Reason::JournalUnreadable(of(ObjectName::parse("crm-8"))),
         Reason::RotationFailed,
     ]

@@ -5,6 +5,7 @@ mod event;
 mod journal;
 mod lease;
 mod rights;
+mod seal;
 mod seed;
 mod target;
 

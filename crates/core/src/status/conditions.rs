@@ -77,7 +77,11 @@ fn held_up(onboarded: &Verdict, rotated: &Verdict) -> bool {
     let news = |reason: &Reason| {
         matches!(
             reason,
-            Reason::Fault(_) | Reason::QuotaUsedByOthers(_) | Reason::OrphanSuspected(_) | Reason::JournalUnreadable(_)
+            Reason::Fault(_)
+                | Reason::QuotaUsedByOthers(_)
+                | Reason::LastPlaceTaken(_)
+                | Reason::OrphanSuspected(_)
+                | Reason::JournalUnreadable(_)
         )
     };
     reason(onboarded) == Some(&Reason::Onboarding) && reason(rotated).is_some_and(news)
@@ -266,11 +270,18 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         Some(why @ Reason::Fault(fault)) if matches!(fault.place, Place::Partner | Place::Guard) => {
             Some(told("Rotated", Truth::False, "PartnerUnavailable", why))
         }
+        // All answer, only too slowly to act: nothing else would tell that the rotation stands still.
+        Some(why @ Reason::Fault(fault)) if fault.code.as_str() == Fault::TOO_SLOW => {
+            Some(told("Rotated", Truth::False, "RotationFailed", why))
+        }
         Some(why)
             if why.is_stalled()
                 || matches!(
                     why,
-                    Reason::RotationFailed | Reason::JournalUnreadable(_) | Reason::QuotaUsedByOthers(_)
+                    Reason::RotationFailed
+                        | Reason::JournalUnreadable(_)
+                        | Reason::QuotaUsedByOthers(_)
+                        | Reason::LastPlaceTaken(_)
                 ) =>
         {
             Some(told("Rotated", Truth::False, "RotationFailed", why))

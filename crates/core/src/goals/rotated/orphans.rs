@@ -86,7 +86,19 @@ pub fn room(
             let owed = rotation.owed.get(&credential.id).cloned().unwrap_or(Owed { version, doomed: None });
             retirement::pay(case, spec, rotation, secret, &credential.id, &owed)
         }
-        None => case.wait(Reason::QuotaUsedByOthers(None), 60),
+        // What a lost put of ours left and what a person staged look the same: neither has a version or a mark, and both
+        // came after the baseline of some rotation. So it is named and left (R7; PROTOCOL 5, "an untagged orphan needs a
+        // person"), whatever an earlier journal, which is no authority, says of it.
+        None => {
+            let orphan = others
+                .iter()
+                .find(|credential| credential.versions.is_empty() && !credential.main && credential.slot.is_none());
+            let by_value = contract.recognised == Recognised::ByValue;
+            match orphan.filter(|_| by_value) {
+                Some(orphan) => case.wait(Reason::LastPlaceTaken(orphan.id.clone()), 60),
+                None => case.wait(Reason::QuotaUsedByOthers(None), 60),
+            }
+        }
     }
 }
 
