@@ -3,13 +3,14 @@
 //! The only place that reads the process's surroundings. It ends the process when the lease is lost: whoever can't be
 //! sure to lead does nothing.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Namespace as KubernetesNamespace;
 use kube::Api;
@@ -29,7 +30,7 @@ use crate::controller::{self, CALL, Outside, Settings};
 use crate::partners::doors::{self, Egress, Loopback};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server::{self, Readiness};
-use crate::telemetry::{environment, logs};
+use crate::telemetry::{environment, logs, process};
 
 /// Flags of `mes run`. Durations are whole hours, minutes and seconds, as `1h30m` or `45s`.
 #[derive(Debug, Args)]
@@ -114,8 +115,10 @@ enum Format {
 enum Problem {
     #[error("--{flag}: {what}")]
     Flag { flag: &'static str, what: String },
-    #[error("the environment has {0}: it would print bodies or send them elsewhere; unset it")]
-    Environment(String),
+    #[error(transparent)]
+    Environment(#[from] environment::Refused),
+    #[error(transparent)]
+    Exposed(#[from] process::Exposed),
     #[error("the API server can't be reached with the pod's ServiceAccount or KUBECONFIG")]
     Cluster,
     #[error("the custom resources are not served yet; install them: mes crds | kubectl apply -f -")]
@@ -128,6 +131,12 @@ enum Problem {
 
 /// Runs until SIGTERM or SIGINT (exit code 0), or until the lease is lost (1).
 pub fn run(arguments: Arguments) -> ExitCode {
+    // Before there is anything to quote, or a second thread.
+    logs::show_only_where_a_panic_was();
+    if let Err(problem) = guarded(&arguments) {
+        eprintln!("mes run: {problem}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -144,16 +153,22 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
+/// What must hold before anything is opened or read.
+fn guarded(arguments: &Arguments) -> Result<(), Problem> {
+    let in_pod = Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token").exists();
+    process::close(in_pod)?;
+    environment::check(std::env::vars_os().map(|(name, _)| name), arguments.allow_store_endpoints)?;
+    in_no_pod(arguments, in_pod)
+}
+
 async fn operate(arguments: Arguments) -> Result<(), Problem> {
-    environment::check(std::env::vars_os().map(|(name, _)| name), arguments.allow_store_endpoints)
-        .map_err(|refused| Problem::Environment(refused.to_string()))?;
+    let mut egress = egress(&arguments)?;
     let levels = logs::Levels::parse(&arguments.log_level).map_err(|bad| flag("log-level", &bad))?;
     let format = match arguments.log_format {
         Format::Json => logs::LogFormat::Json,
         Format::Text => logs::LogFormat::Text,
     };
     logs::start(format, levels).map_err(|set| flag("log-level", &set))?;
-    logs::show_only_where_a_panic_was();
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -164,12 +179,12 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     tokio::spawn(server::serve(listener, readiness.clone(), metrics.clone()));
 
     let config = kube::Config::infer().await.map_err(|_| Problem::Cluster)?;
+    // No partner has the API server's address, unless an account lists it alone.
+    egress.cluster_networks.extend(config.cluster_url.host().and_then(address).map(IpNet::from));
     let cluster = client::connect(config.clone()).map_err(|_| Problem::Cluster)?;
     let cluster_uid = cluster_uid(&cluster).await?;
     wait_for_definitions(&cluster, &readiness).await;
 
-    in_no_pod(&arguments)?;
-    let egress = egress(&arguments)?;
     let calls = {
         let metrics = metrics.clone();
         Arc::new(move |partner: &'static str, verb: &'static str, code: &str| {
@@ -266,13 +281,17 @@ fn egress(arguments: &Arguments) -> Result<Egress, Problem> {
     let loopback = match &arguments.loopback_partners {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| flag("loopback-partners", &error))?;
-            let folder = path.parent().unwrap_or(std::path::Path::new("."));
+            let folder = path.parent().unwrap_or(Path::new("."));
             Loopback::parse(&text, folder).map_err(|problem| flag("loopback-partners", &problem))?
         }
         None => Loopback::default(),
     };
     let networks =
         arguments.cluster_cidrs.iter().map(|network| network.parse().map_err(|error| flag("cluster-cidrs", &error)));
+    if let Some(wrong) = arguments.self_rotating_hosts.iter().find(|pattern| !doors::is_host_pattern(pattern)) {
+        let what = format!("{wrong:?} is no host name and no *. with a suffix of at least two labels");
+        return Err(Problem::Flag { flag: "self-rotating-hosts", what });
+    }
     Ok(Egress {
         cluster_domain: arguments.cluster_domain.clone(),
         cluster_networks: networks.collect::<Result<_, _>>()?,
@@ -281,13 +300,17 @@ fn egress(arguments: &Arguments) -> Result<Egress, Problem> {
     })
 }
 
+/// The address that a URL's host is, if it is one.
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
 /// What lifts guards for tests is refused where a pod's token is mounted: no install can carry it by mistake.
-fn in_no_pod(arguments: &Arguments) -> Result<(), Problem> {
+fn in_no_pod(arguments: &Arguments, in_pod: bool) -> Result<(), Problem> {
     let lifted = [
         ("loopback-partners", arguments.loopback_partners.is_some()),
         ("allow-store-endpoints", arguments.allow_store_endpoints),
     ];
-    let in_pod = std::path::Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token").exists();
     match lifted.iter().find(|(_, lifted)| *lifted && in_pod) {
         Some((flag, _)) => {
             Err(Problem::Flag { flag, what: "is for tests on one machine, and refused in a pod".to_owned() })

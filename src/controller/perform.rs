@@ -4,6 +4,7 @@
 use mes_core::effect::{Acting, Effect};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{ObjectName, VersionId};
+use mes_core::partner::made;
 use mes_core::scope::inspect_seed;
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Spec};
@@ -46,7 +47,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
             let basis = basis_of(subject, basis.as_ref()).await?;
             let bound = reach.bound(spec()?, acting).await?;
             let value = reach.partner_in_turn().await?.create(&bound, basis.as_ref(), tag).await?;
-            put(context, subject, version, &value).await
+            put(context, subject, version, &value, basis.as_ref()).await
         }
         Effect::Compose { version, basis, slot, .. } => {
             let spec = spec()?;
@@ -127,12 +128,17 @@ pub(super) fn acting(effect: &Effect) -> Option<&Acting> {
 }
 
 /// What was made at the partner is put at once. From here on a fault is of unknown fate, whatever its kind (P4).
-async fn put(context: &Context, subject: &Subject, version: &VersionId, value: &Value) -> Result<(), Fault> {
+async fn put(
+    context: &Context,
+    subject: &Subject,
+    version: &VersionId,
+    value: &Value,
+    basis: Option<&Value>,
+) -> Result<(), Fault> {
     let lost = |code: &str| Fault::new(Place::SecretsManager, FaultKind::Unknown, code);
     let spec = subject.resource.spec.as_ref().map_err(|_| lost("SpecNotServed"))?;
-    if partner_type(spec)?.format.check(value).is_err() {
-        return Err(Fault::new(Place::Partner, FaultKind::Unknown, "MalformedCandidate"));
-    }
+    let format = &partner_type(spec).map_err(|_| lost("SpecNotServed"))?.format;
+    made::check(format, value, basis).map_err(|unfit| Fault::new(Place::Partner, FaultKind::Unknown, unfit.code()))?;
     let store = subject.reach.store().map_err(|_| lost("StoreNotServed"))?;
     let mut tries = 1;
     loop {

@@ -106,7 +106,10 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let most = levels.most();
-    let allowed = filter::filter_fn(move |event| levels.allow(event.target(), *event.level()));
+    // A span of another crate would lend its fields to our lines.
+    let allowed = filter::filter_fn(move |seen| {
+        (seen.is_event() || is_ours(seen.target())) && levels.allow(seen.target(), *seen.level())
+    });
     let base = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let layer = match format {
         LogFormat::Json => {
@@ -222,6 +225,19 @@ mod tests {
             assert!(!text.contains("canary"), "{text}");
             assert_eq!(text.lines().count(), 3, "{text}");
             assert!(text.contains("kube_client::client") && text.contains("told") && text.contains("ours"), "{text}");
+        }
+    }
+
+    #[test]
+    fn t47_the_span_of_another_crate_lends_nothing_to_our_lines() {
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let text = logged(format, "trace", || {
+                let theirs = tracing::error_span!(target: "kube_client::client", "canary", body = "canary");
+                let ours = tracing::info_span!(target: "mes_core", "pass", resource = "payments/crm");
+                let (_theirs, _ours) = (theirs.entered(), ours.entered());
+                tracing::info!(target: "mes_core", "told");
+            });
+            assert!(text.contains("told") && text.contains("payments/crm") && !text.contains("canary"), "{text}");
         }
     }
 

@@ -4,6 +4,7 @@
 //! clients than the drivers (psql, the stand-in itself). A new partner adds a bench and one line below.
 
 mod bench;
+mod hostile;
 mod postgresql;
 mod salesforce;
 mod suite;

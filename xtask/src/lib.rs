@@ -12,6 +12,7 @@ pub mod control_plane;
 pub mod demo;
 pub mod deny;
 pub mod failure;
+pub mod fuzz;
 pub mod generate;
 pub mod lint;
 pub mod progress;

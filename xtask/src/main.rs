@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, bench, demo, generate, lint, test};
+use xtask::{Failure, bench, demo, fuzz, generate, lint, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -50,6 +50,15 @@ enum Command {
         #[command(flatten)]
         tests: Tests,
     },
+    /// Feeds every parser of outside text what nobody would write, at release, and tells the totals
+    Fuzz {
+        /// For how long, each target
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        minutes: u32,
+        /// Only targets with this in their names
+        #[arg(long, value_name = "PART")]
+        target: Option<String>,
+    },
     /// What can be said of the code without running the product
     Lint,
     /// Makes the files that are made from the code: CRDs, chart, docs
@@ -88,6 +97,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Bench { size, kind, operator } => bench::run(size, kind, operator).map(|()| true),
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
+        Command::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
         Command::Lint => {
             let tally = lint::run();
             println!("{tally}");

@@ -102,6 +102,14 @@ pub enum Fate {
         /// Bytes.
         bytes: u64,
     },
+    /// This body, as JSON.
+    Body {
+        /// HTTP status; 200 if absent.
+        #[serde(default)]
+        status: Option<u16>,
+        /// The body.
+        body: String,
+    },
     /// The true answer, byte by byte.
     Slow {
         /// Milliseconds for each byte.
@@ -225,6 +233,9 @@ impl Fate {
                 let mut response = respond(200, "application/json", Bytes::new());
                 *response.body_mut() = Content::Endless(*bytes);
                 respond_with(response)
+            }
+            Self::Body { status, body } => {
+                respond_with(respond(status.unwrap_or(200), "application/json", body.clone()))
             }
             Self::Slow { ms } => {
                 let mut answer = truth.unwrap_or(Answer { delay: Duration::ZERO, outcome: Outcome::Closed });

@@ -362,6 +362,7 @@ fn kind(fate: &Fate) -> &'static str {
         Fate::Redirect { .. } => "redirect",
         Fate::Status { .. } => "status",
         Fate::Huge { .. } => "huge",
+        Fate::Body { .. } => "body",
         Fate::Slow { .. } => "slow",
     }
 }

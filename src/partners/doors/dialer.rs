@@ -1,9 +1,8 @@
-//! The only place that opens a socket to a partner: SECURITY section 7, steps 1 to 7, in order.
+//! The only way to a socket of a partner: SECURITY section 7, steps 1 to 7, in order.
 //!
 //! Invariant: a name is resolved once, every answer is judged, and the connection goes to a judged address, so that a
 //! second answer of the resolver never matters. TLS always, by the name that was granted. Whatever is refused here was
 //! surely not sent. Called by the doors alone.
-#![allow(clippy::disallowed_methods, reason = "the one file that resolves and connects; clippy.toml bans it elsewhere")]
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,13 +15,13 @@ use mes_core::spec::Origin;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Destination;
 use super::address::Networks;
 use super::host::{self, Name};
 use super::loopback::Loopback;
+use super::sockets::{self, Sockets, Stream};
 
 const RESOLVING: Duration = Duration::from_secs(5);
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -56,11 +55,12 @@ impl Default for Egress {
 pub(super) struct Dialer {
     egress: Egress,
     public: Arc<ClientConfig>,
+    sockets: Arc<dyn Sockets>,
 }
 
 /// A connection to a judged address, and how TLS is to be spoken over it.
 pub(super) struct Dialed {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     pub(super) tls: Arc<ClientConfig>,
     pub(super) name: ServerName<'static>,
     /// The host in TLS's form.
@@ -69,8 +69,13 @@ pub(super) struct Dialed {
 
 impl Dialer {
     pub(super) fn new(egress: Egress) -> Self {
+        Self::over(egress, Arc::new(sockets::System))
+    }
+
+    /// As [`Self::new`], with other sockets: tests count there.
+    pub(super) fn over(egress: Egress, sockets: Arc<dyn Sockets>) -> Self {
         let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self { egress, public: Arc::new(client(public)) }
+        Self { egress, public: Arc::new(client(public)), sockets }
     }
 
     /// Connects to the origin, which must be of `scheme`. Any fault: surely nothing was sent.
@@ -80,7 +85,7 @@ impl Dialer {
         let tls = self.trust(origin, &name)?;
         let server = ServerName::try_from(name.tls.clone()).map_err(|_| refused("Host"))?;
         let addresses = self.resolved(origin, &name).await?;
-        let stream = connected(&addresses).await?;
+        let stream = self.connected(&addresses).await?;
         Ok(Dialed { stream, tls, name: server, host: name.tls })
     }
 
@@ -105,9 +110,9 @@ impl Dialer {
         if let Some(place) = self.egress.loopback.place(&name.tls) {
             return Ok(vec![place.address]);
         }
-        let asked = tokio::net::lookup_host((name.asked.as_str(), origin.port));
+        let asked = self.sockets.resolve(&name.asked, origin.port);
         let answers = timeout(RESOLVING, asked).await.map_err(|_| unsent("ResolveTimeout"))?;
-        let answers: Vec<SocketAddr> = answers.map_err(|_| unsent("Unresolved"))?.collect();
+        let answers = answers.map_err(|_| unsent("Unresolved"))?;
         judged(&answers, &self.networks(origin, name)?)?;
         Ok(answers)
     }
@@ -119,6 +124,27 @@ impl Dialer {
         };
         let listed = listed.map_err(|_| refused("PrivateNetworks"))?;
         Ok(Networks { listed, cluster: self.egress.cluster_networks.clone(), alone: name.of_cluster })
+    }
+
+    /// Step 6: to the first judged address that answers, never to the name.
+    async fn connected(&self, addresses: &[SocketAddr]) -> Result<Stream, Fault> {
+        let judged: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+        let attempt = async {
+            for address in addresses {
+                if let Ok(connected) = self.sockets.connect(*address).await {
+                    return Some(connected);
+                }
+            }
+            None
+        };
+        let connected = timeout(CONNECTING, attempt).await.map_err(|_| unsent("ConnectTimeout"))?;
+        let (stream, peer) = connected.ok_or_else(|| unsent("Unreachable"))?;
+        if !judged.contains(&peer) {
+            return Err(refused("Peer"));
+        }
+        // Small requests; without it a lost acknowledgement costs 40 ms. Not being able to is no reason to stop.
+        let _ = stream.set_nodelay(true);
+        Ok(sockets::bounded(stream))
     }
 
     /// Step 7: the account's authority alone, where it has one.
@@ -146,28 +172,6 @@ fn judged(answers: &[SocketAddr], networks: &Networks) -> Result<(), Fault> {
         return Err(refused("Address"));
     }
     Ok(())
-}
-
-/// Step 6: to the first judged address that answers, never to the name.
-async fn connected(addresses: &[SocketAddr]) -> Result<TcpStream, Fault> {
-    let judged: BTreeSet<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
-    let attempt = async {
-        for address in addresses {
-            if let Ok(stream) = TcpStream::connect(address).await {
-                return Some(stream);
-            }
-        }
-        None
-    };
-    let stream = timeout(CONNECTING, attempt).await.map_err(|_| unsent("ConnectTimeout"))?;
-    let stream = stream.ok_or_else(|| unsent("Unreachable"))?;
-    let peer = stream.peer_addr().map_err(|_| unsent("Unreachable"))?;
-    if !judged.contains(&peer.ip()) {
-        return Err(refused("Peer"));
-    }
-    // Small requests; without it a lost acknowledgement costs 40 ms. Not being able to is no reason to stop.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
 }
 
 fn client(roots: RootCertStore) -> ClientConfig {

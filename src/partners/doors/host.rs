@@ -18,11 +18,17 @@ pub(super) struct Name {
 
 /// Takes `host` if it may be dialled; `account`: an account names it. `None`: refused.
 pub(super) fn admitted(host: &str, account: bool, cluster_domain: &str) -> Option<Name> {
+    // One spelling: `%41` for `A` is nobody's way to write a host but an attacker's.
+    if host.contains('%') {
+        return None;
+    }
     let Ok(Host::Domain(name)) = Host::parse(host) else { return None };
     let name = name.strip_suffix('.').unwrap_or(&name).to_owned();
     let labels: Vec<&str> = name.split('.').collect();
-    let plain = labels.len() >= 2 && labels.iter().all(|label| (1..=63).contains(&label.len())) && name.len() <= 253;
-    if !plain {
+    // WHATWG lets `*`, `!` and the like through, which no partner's name has.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let label = |label: &&str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    if labels.len() < 2 || !labels.iter().all(label) || name.len() > 253 {
         return None;
     }
     let suffix = format!(".svc.{cluster_domain}");
@@ -46,9 +52,39 @@ pub(super) fn matches(pattern: &str, host: &str) -> bool {
     }
 }
 
+/// Whether `pattern` is a host name, or `*.` and a suffix of at least two labels, as [`matches`] reads them: lower case, no
+/// trailing dot, nothing of the cluster or of this machine.
+pub(crate) fn is_pattern(pattern: &str) -> bool {
+    let suffix = pattern.strip_prefix("*.").unwrap_or(pattern);
+    admitted(suffix, false, "cluster.local").is_some_and(|name| name.tls == suffix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_of_the_operators_flag_has_at_least_two_labels_after_its_star() {
+        for fine in ["api.example.com", "*.example.com", "*.eu.example.com"] {
+            assert!(is_pattern(fine), "{fine}");
+        }
+        for bad in [
+            "",
+            "*",
+            "*.com",
+            "**.example.com",
+            "*example.com",
+            "a.*.example.com",
+            "Example.com",
+            "example.com.",
+            "127.0.0.1",
+        ] {
+            assert!(!is_pattern(bad), "{bad}");
+        }
+        for bad in ["https://example.com", "*.0.0.1", "*.svc.cluster.local", "*.in.local"] {
+            assert!(!is_pattern(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn only_a_name_is_dialled_never_an_address_in_any_spelling() {
@@ -81,9 +117,10 @@ mod tests {
             "example.com\n",
             "１２７.0.0.1",
             "%31%32%37.0.0.1",
-            "kubernetes.default.svc.evil",
+            "*.example.com",
+            "exam%70le.com",
         ];
-        for host in refused.iter().take(refused.len() - 1) {
+        for host in refused {
             assert_eq!(admitted(host, true, "cluster.local"), None, "{host:?}");
         }
         let name = admitted("Acme.My.Salesforce.COM.", false, "cluster.local").unwrap();

@@ -14,12 +14,12 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use mes_core::fault::{Fault, FaultKind, Place};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::dialer::{Dialed, Dialer, refused, unsent};
+use super::sockets::Stream;
 use super::{Destination, Http, trust};
 
 const MOST_HEADERS: usize = 100;
@@ -37,7 +37,7 @@ impl Https {
         Self { dialer, budget }
     }
 
-    async fn opened(&self, to: Destination<'_>) -> Result<(TlsStream<TcpStream>, String), Fault> {
+    async fn opened(&self, to: Destination<'_>) -> Result<(TlsStream<Stream>, String), Fault> {
         let Dialed { stream, tls, name, host } = self.dialer.dial(to, "https").await?;
         let stream =
             TlsConnector::from(tls).connect(name, stream).await.map_err(|error| unsent(trust::code(&error, "Tls")))?;

@@ -10,6 +10,7 @@ mod host;
 mod http;
 mod loopback;
 mod postgresql;
+mod sockets;
 mod trust;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use mes_core::spec::Origin;
 use self::http::Https;
 use dialer::Dialer;
 pub use dialer::Egress;
+pub(crate) use host::is_pattern as is_host_pattern;
 pub use loopback::{Loopback, LoopbackProblem};
 use postgresql::PostgreSql;
 
@@ -102,6 +104,9 @@ pub trait Session: Send {
     /// command had no effect. A fault after sending is `Unknown`.
     async fn run(&mut self, command: &[Sensitive]) -> Result<Result<Vec<Row>, Code>, Fault>;
 }
+
+#[cfg(test)]
+mod forbidden_tests;
 
 /// A request that is refused and will be again.
 pub(crate) fn rejected(code: &str) -> Fault {

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::secret::Sensitive;
 use mes_core::shown::Code;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
@@ -21,6 +20,7 @@ use tokio_postgres::{Client, Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::dialer::{Dialer, refused, unsent};
+use super::sockets::Stream;
 use super::{Console, Destination, Login, Row, Session, trust};
 
 /// The most rows of an answer that are taken: we ask for a role or two.
@@ -40,7 +40,7 @@ impl PostgreSql {
     async fn opened(&self, to: Destination<'_>, login: &Login<'_>) -> Result<Option<(Client, Driven)>, Fault> {
         let dialed = self.dialer.dial(to, "postgresql").await?;
         let mut tls = MakeRustlsConnect::new((*dialed.tls).clone());
-        let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, &dialed.host).map_err(|_| refused("Host"))?;
+        let tls = MakeTlsConnect::<Stream>::make_tls_connect(&mut tls, &dialed.host).map_err(|_| refused("Host"))?;
         match config(login).connect_raw(dialed.stream, tls).await {
             Ok((client, connection)) => {
                 let task = tokio::spawn(async move {

@@ -8,7 +8,7 @@ use mes_core::secret::{Sensitive, Value};
 use postgres_protocol::password::scram_sha_256;
 
 use crate::partners::doors::{Login, Row, Session, rejected};
-use crate::partners::encode::{Identifier, Literal};
+use crate::partners::encode::{Identifier, Literal, Sql, statement};
 use crate::partners::{Bound, Doors};
 
 /// A session of the account's admin.
@@ -42,11 +42,10 @@ impl Admin {
             return Err(rejected("RoleReserved"));
         }
         let literal = Literal::of(name).ok_or_else(|| rejected("RoleName"))?;
-        let statement = format!(
-            "select rolcanlogin, rolsuper or rolcreaterole or rolreplication or rolbypassrls from pg_roles where rolname = {}",
-            literal.expose()
-        );
-        let rows = run(self.session.as_mut(), Sensitive::new(statement)).await?;
+        const POWERS: &str = "select rolcanlogin, rolsuper or rolcreaterole or rolreplication or rolbypassrls \
+                              from pg_roles where rolname = ";
+        let asked = statement(&[Sql::Words(POWERS), Sql::Literal(&literal)]);
+        let rows = run(self.session.as_mut(), asked).await?;
         let [row] = rows.as_slice() else { return Err(rejected("RoleMissing")) };
         match (truth(row, 0)?, truth(row, 1)?) {
             (_, true) => Err(rejected("RoleReserved")),
@@ -59,14 +58,20 @@ impl Admin {
         let role = Identifier::of(name).ok_or_else(|| rejected("RoleName"))?;
         let verifier = Sensitive::new(scram_sha_256(password.expose().as_bytes()));
         let verifier = Literal::of(verifier.expose()).ok_or_else(|| rejected("Verifier"))?;
-        let statement = Sensitive::new(format!("alter role {role} login password {}", verifier.expose()));
-        run(self.session.as_mut(), statement).await.map(drop)
+        let filled = statement(&[
+            Sql::Words("alter role "),
+            Sql::Identifier(&role),
+            Sql::Words(" login password "),
+            Sql::Literal(&verifier),
+        ]);
+        run(self.session.as_mut(), filled).await.map(drop)
     }
 
     /// Makes the role accept no login.
     pub(super) async fn empty(&mut self, name: &str) -> Result<(), Fault> {
         let role = Identifier::of(name).ok_or_else(|| rejected("RoleName"))?;
-        run(self.session.as_mut(), Sensitive::new(format!("alter role {role} nologin password null"))).await.map(drop)
+        let parts = [Sql::Words("alter role "), Sql::Identifier(&role), Sql::Words(" nologin password null")];
+        run(self.session.as_mut(), statement(&parts)).await.map(drop)
     }
 }
 
@@ -78,8 +83,8 @@ pub(super) fn database<'a>(bound: &'a Bound, value: Option<&'a Value>) -> Option
 }
 
 /// The one text that a statement gives.
-pub(super) async fn one_text(session: &mut dyn Session, statement: &'static str) -> Result<Sensitive, Fault> {
-    let mut rows = run(session, Sensitive::new(statement.to_owned())).await?;
+pub(super) async fn one_text(session: &mut dyn Session, words: &'static str) -> Result<Sensitive, Fault> {
+    let mut rows = run(session, statement(&[Sql::Words(words)])).await?;
     let text = rows.pop().filter(|_| rows.is_empty()).and_then(|mut row| row.pop().flatten());
     text.ok_or_else(unexpected)
 }

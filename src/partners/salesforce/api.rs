@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::partners::answer::{self, Secret};
 use crate::partners::doors::rejected;
-use crate::partners::encode::{self, Segment};
+use crate::partners::encode::{self, Segment, Target};
 use crate::partners::{Bound, Destination, Doors};
 
 pub(super) const KEY: &str = "consumerKey";
@@ -106,7 +106,7 @@ pub(super) struct Api<'a> {
     to: Destination<'a>,
     token: Sensitive,
     /// The consumer's path.
-    consumer: String,
+    consumer: Target,
 }
 
 impl<'a> Api<'a> {
@@ -122,19 +122,23 @@ impl<'a> Api<'a> {
         let version = segment(bound.parameter("apiVersion"), "NoApiVersion")?;
         let app = segment(value.get("appId").map(Sensitive::expose), "NoAppId")?;
         let consumer = segment(value.get("consumerId").map(Sensitive::expose), "NoConsumerId")?;
-        let consumer = format!("/services/data/{version}/apps/oauth/credentials/{app}/{consumer}");
+        let consumer = Target::at("/services/data")
+            .segment(&version)
+            .then("/apps/oauth/credentials")
+            .segment(&app)
+            .segment(&consumer);
         Ok(Self { doors, to: bound.destination(super::describe(), verb), token, consumer })
     }
 
     /// The main pair, shown again and again.
     pub(super) async fn main_pair(&self) -> Result<Pair, Fault> {
-        let response = self.call(Method::GET, "?part=keyandsecret", None).await?;
+        let response = self.call(Method::GET, self.consumer("?part=keyandsecret"), None).await?;
         answer::read::<Told>(&response)?.pair().ok_or_else(|| unknown("UnexpectedJson"))
     }
 
     /// What is staged: none, or one. Read the main pair first: here an unknown app looks like an empty slot.
     pub(super) async fn staged(&self) -> Result<Vec<Staged>, Fault> {
-        match self.call(Method::GET, "/staged", None).await {
+        match self.call(Method::GET, self.consumer("/staged"), None).await {
             Ok(response) => answer::read::<Entries>(&response)?.all(),
             Err(fault) if fault.kind == FaultKind::NotFound => Ok(Vec::new()),
             Err(fault) => Err(fault),
@@ -152,7 +156,7 @@ impl<'a> Api<'a> {
 
     /// Stages a new pair.
     pub(super) async fn stage(&self) -> Result<Pair, Fault> {
-        let response = self.call(Method::POST, "/staged", Some("{}")).await?;
+        let response = self.call(Method::POST, self.consumer("/staged"), Some("{}")).await?;
         let mut made = answer::read::<Entries>(&response)?.all()?;
         made.pop().and_then(|made| made.pair).ok_or_else(|| unknown("UnexpectedJson"))
     }
@@ -160,24 +164,33 @@ impl<'a> Api<'a> {
     /// Makes the staged pair the main one.
     pub(super) async fn rotate(&self, staged: &Staged) -> Result<(), Fault> {
         let body = Some(r#"{"command":"rotate"}"#);
-        self.call(Method::PATCH, &staged_path(staged)?, body).await.map(drop)
+        self.call(Method::PATCH, self.staged_path(staged)?, body).await.map(drop)
     }
 
     /// Ends the staged pair. Already gone is fine.
     pub(super) async fn delete(&self, staged: &Staged) -> Result<(), Fault> {
-        match self.call(Method::DELETE, &staged_path(staged)?, None).await {
+        match self.call(Method::DELETE, self.staged_path(staged)?, None).await {
             Err(fault) if fault.kind != FaultKind::NotFound => Err(fault),
             _ => Ok(()),
         }
     }
 
+    fn consumer(&self, rest: &'static str) -> Target {
+        self.consumer.clone().then(rest)
+    }
+
+    fn staged_path(&self, staged: &Staged) -> Result<Target, Fault> {
+        let id = Segment::of(&staged.id).ok_or_else(|| unknown("UnexpectedId"))?;
+        Ok(self.consumer("/staged").segment(&id))
+    }
+
     /// A successful answer to one call below the consumer. A body always goes along with `POST`: without one the server
     /// hangs and resets the connection.
-    async fn call(&self, method: Method, rest: &str, body: Option<&'static str>) -> Result<Response<Bytes>, Fault> {
+    async fn call(&self, method: Method, target: Target, body: Option<&'static str>) -> Result<Response<Bytes>, Fault> {
         let bearer = Sensitive::new(format!("Bearer {}", self.token.expose()));
         let mut bearer = HeaderValue::from_str(bearer.expose()).map_err(|_| unknown("UnexpectedToken"))?;
         bearer.set_sensitive(true);
-        let mut request = Request::builder().method(method).uri(format!("{}{rest}", self.consumer));
+        let mut request = Request::builder().method(method).uri(target.as_str());
         request = request.header(AUTHORIZATION, bearer);
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -189,11 +202,6 @@ impl<'a> Api<'a> {
             Err(fault) => Err(coded(fault, &response)),
         }
     }
-}
-
-fn staged_path(staged: &Staged) -> Result<String, Fault> {
-    let id = Segment::of(&staged.id).ok_or_else(|| unknown("UnexpectedId"))?;
-    Ok(format!("/staged/{id}"))
 }
 
 /// The fault with Salesforce's own code, if it is one that we know: any other text may be a value.

@@ -7,6 +7,7 @@
 pub mod aws_types;
 pub mod contract;
 pub mod format;
+pub mod made;
 mod parameters;
 pub mod pattern;
 

@@ -6,6 +6,8 @@
 //! [`origin_of`], [`admin_matches`]).
 
 mod endpoint;
+#[cfg(feature = "assume-granted")]
+pub mod forms;
 mod grants;
 mod named;
 mod partner;

@@ -61,7 +61,7 @@ fn no_grant_reaches_below_the_prefix_of_another_namespace() {
 }
 
 #[test]
-fn an_identity_that_only_looks_like_a_granted_one_is_refused() {
+fn t04_an_identity_that_only_looks_like_a_granted_one_is_refused() {
     for forged in [
         "payroll_a",
         "Payments_a",

@@ -43,7 +43,7 @@ fn a_seed_that_is_no_credential_of_its_type_is_refused_field_by_field() {
 }
 
 #[test]
-fn a_value_that_names_another_host_than_the_account_is_refused_before_any_call() {
+fn t13_a_value_that_names_another_host_than_the_account_is_refused_before_any_call() {
     let evil = with("baseUri", "https://evil.my.salesforce.com");
     assert_eq!(inspect_seed(&administered().spec(), &evil, None).unwrap_err(), Seed::WrongHost);
     assert_eq!(origin_of(&administered().spec(), &evil).unwrap_err(), Seed::WrongHost);
@@ -51,7 +51,7 @@ fn a_value_that_names_another_host_than_the_account_is_refused_before_any_call()
 }
 
 #[test]
-fn under_awss_engine_too_a_value_must_name_the_accounts_host() {
+fn t13_under_awss_engine_too_a_value_must_name_the_accounts_host() {
     let mut world = administered();
     world.written.rotation.engine = partner::Engine::SecretsManager;
     let name = SecretName::parse("prod/mes-system/crm").unwrap();
@@ -63,7 +63,7 @@ fn under_awss_engine_too_a_value_must_name_the_accounts_host() {
 }
 
 #[test]
-fn of_each_type_with_a_host_field_an_admin_is_never_sent_where_the_value_says() {
+fn t13_of_each_type_with_a_host_field_an_admin_is_never_sent_where_the_value_says() {
     for row in aws_types::all().iter().filter(|row| row.host.field().is_some()) {
         let Some(aws) = row.secrets_manager.filter(|aws| aws.admin.of_type().is_some()) else { continue };
         let mut world = delegated();
