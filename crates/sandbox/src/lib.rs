@@ -19,7 +19,7 @@ mod world;
 
 pub use body::{Answer, Content, Outcome};
 pub use faults::{Fate, Fault};
-pub use iam::{Entity, Judgement, Setup};
+pub use iam::{Entity, Install, Judgement, Setup};
 pub use journal::{Counts, Entry};
 pub use knobs::{Knobs, RotationFailure, Unreachable};
 pub use partners::salesforce::App;

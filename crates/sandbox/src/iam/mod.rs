@@ -9,6 +9,7 @@ mod condition;
 mod context;
 mod document;
 mod pattern;
+mod templates;
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use serde_json::Value;
 pub(crate) use context::Context;
 use document::Verdict;
 pub(crate) use document::{Asked, Document, Principal};
+pub use templates::{DOCUMENTS, Install};
 
 /// What is loaded: who there is, what they may, and the keys.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
