@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::body::{Content, respond};
 use crate::faults::Fault;
+use crate::iam::Setup;
 use crate::knobs::Knobs;
 use crate::world::Sandbox;
 
@@ -142,6 +143,16 @@ fn act(world: &mut Sandbox, request: &Request<Bytes>, now: Timestamp) -> Result<
                 tags.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
             Ok(json!({"tags": tags}))
         }
+        (&Method::PUT, ["iam"]) => {
+            let setup: Setup = read(request)?;
+            world.judge_by(Some(&setup)).map_err(|error| (400, error))?;
+            Ok(json!({}))
+        }
+        (&Method::DELETE, ["iam"]) => {
+            world.judge_by(None).map_err(|error| (400, error))?;
+            Ok(json!({}))
+        }
+        (&Method::GET, ["iam", "judgements"]) => Ok(json!(world.judgements())),
         (&Method::GET, ["salesforce", "apps"]) => {
             let now = world.now(now);
             Ok(world.partners.salesforce.apps(now))

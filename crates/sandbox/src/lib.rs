@@ -7,6 +7,7 @@
 pub mod body;
 pub mod control;
 pub mod faults;
+pub mod iam;
 pub mod journal;
 pub mod knobs;
 pub mod partners;
@@ -18,6 +19,7 @@ mod world;
 
 pub use body::{Answer, Content, Outcome};
 pub use faults::{Fate, Fault};
+pub use iam::{Entity, Install, Judgement, Setup};
 pub use journal::{Counts, Entry};
 pub use knobs::{Knobs, RotationFailure, Unreachable};
 pub use partners::salesforce::App;

@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, rngs::StdRng};
 
 use crate::body::{Content, respond};
+use crate::iam::{Asked, Context, Iam, Principal};
 use crate::knobs::Knobs;
-use crate::secrets_manager::Failure;
+use crate::secrets_manager::{Answered, Failure};
 use crate::world::{ACCOUNT, uuid};
 use http::Response;
 
@@ -23,6 +24,7 @@ pub(crate) struct Sts {
 struct Session {
     account: String,
     arn: String,
+    role: String,
     expires: Timestamp,
     tags: Vec<(String, String)>,
 }
@@ -33,18 +35,43 @@ pub(crate) struct Caller {
     pub(crate) access_key: String,
     pub(crate) account: String,
     pub(crate) arn: String,
+    /// The role or user that policies are attached to, if that is not `arn` itself.
+    pub(crate) role: Option<String>,
+    /// Tags of the session.
+    pub(crate) tags: Vec<(String, String)>,
 }
 
 impl Caller {
     /// A call without a signature, which `AssumeRoleWithWebIdentity` is.
     pub(crate) fn anonymous() -> Self {
-        Self { access_key: String::new(), account: ACCOUNT.into(), arn: "anonymous".into() }
+        Self {
+            access_key: String::new(),
+            account: ACCOUNT.into(),
+            arn: "anonymous".into(),
+            role: None,
+            tags: Vec::new(),
+        }
+    }
+
+    /// As policies name it.
+    pub(crate) fn principal(&self) -> Principal {
+        let (arn, session) = match &self.role {
+            Some(role) => (role.clone(), Some(self.arn.clone())),
+            None => (self.arn.clone(), None),
+        };
+        Principal::Aws { account: self.account.clone(), arn, session }
     }
 }
 
 impl Sts {
     /// Who an access key is, or AWS's refusal of it in the names of the JSON protocol.
-    pub(crate) fn caller(&self, access_key: &str, now: Timestamp, knobs: &Knobs) -> Result<Caller, Failure> {
+    pub(crate) fn caller(
+        &self,
+        access_key: &str,
+        now: Timestamp,
+        knobs: &Knobs,
+        iam: Option<&Iam>,
+    ) -> Result<Caller, Failure> {
         if knobs.refused_access_keys.iter().any(|refused| refused == access_key) {
             let message = "The security token included in the request is invalid.";
             return Err(Failure::new("UnrecognizedClientException", message));
@@ -58,13 +85,28 @@ impl Sts {
                 access_key: access_key.into(),
                 account: session.account.clone(),
                 arn: session.arn.clone(),
+                role: Some(session.role.clone()),
+                tags: session.tags.clone(),
             });
+        }
+        if let Some(owner) = iam.and_then(|iam| iam.owner(access_key)) {
+            let account = owner.split(':').nth(4).unwrap_or(ACCOUNT).to_owned();
+            // Keys of a role are those of a session, as a pod has them; its name is of no matter here.
+            let session = owner.split_once(":role/").map(|(_, path)| {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                format!("arn:aws:sts::{account}:assumed-role/{name}/{access_key}")
+            });
+            let role = session.is_some().then(|| owner.to_owned());
+            let arn = session.unwrap_or_else(|| owner.to_owned());
+            return Ok(Caller { access_key: access_key.into(), account, arn, role, tags: Vec::new() });
         }
         let account = knobs.access_key_accounts.get(access_key).map_or(ACCOUNT, String::as_str);
         Ok(Caller {
             access_key: access_key.into(),
             account: account.into(),
             arn: format!("arn:aws:iam::{account}:user/{access_key}"),
+            role: None,
+            tags: Vec::new(),
         })
     }
 
@@ -80,6 +122,7 @@ impl Sts {
         now: Timestamp,
         knobs: &Knobs,
         random: &mut StdRng,
+        iam: Option<&mut Iam>,
     ) -> Result<String, Failure> {
         let action = form.get("Action").map_or("", String::as_str);
         let result = match action {
@@ -92,7 +135,12 @@ impl Sts {
                     caller.account
                 )
             }
-            "AssumeRole" => self.assume(form, &caller.arn, now, knobs, random)?,
+            "AssumeRole" => {
+                if let Some(iam) = iam {
+                    trusts(form, caller, iam)?;
+                }
+                self.assume(form, &caller.arn, now, knobs, random)?
+            }
             "AssumeRoleWithWebIdentity" => {
                 let token = form.get("WebIdentityToken").filter(|token| !token.is_empty());
                 let subject = token.and_then(|token| subject_of(token)).ok_or_else(|| Failure {
@@ -100,6 +148,9 @@ impl Sts {
                     status: 400,
                     message: "The ID Token provided is not a valid JWT.".into(),
                 })?;
+                if let Some(iam) = iam {
+                    trusts_token(form, token.map_or("", String::as_str), &subject, iam)?;
+                }
                 let session = self.assume(form, &subject, now, knobs, random)?;
                 format!(
                     "{session}<SubjectFromWebIdentityToken>{}</SubjectFromWebIdentityToken>\
@@ -160,11 +211,7 @@ impl Sts {
         let trusted = external_id.is_none_or(|id| form.get("ExternalId") == Some(id));
         if !trusted || knobs.refused_roles.iter().any(|refused| refused == role) {
             // AWS does not tell a missing role from one that does not trust the caller, nor a wrong external id.
-            return Err(Failure {
-                code: "AccessDenied".into(),
-                status: 403,
-                message: format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {role}"),
-            });
+            return Err(refused(who, "sts:AssumeRole", role));
         }
         let seconds = form.get("DurationSeconds").map_or(Some(3_600), |text| text.parse::<i64>().ok());
         let Some(seconds) = seconds.filter(|seconds| (900..=43_200).contains(seconds)) else {
@@ -187,9 +234,60 @@ impl Sts {
             STANDARD.encode(bytes::<96>(random)),
             expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         );
-        let session = Session { account: account.into(), arn, expires, tags: tags(form) };
+        let session = Session { account: account.into(), arn, role: role.clone(), expires, tags: tags(form) };
         self.sessions.insert(access_key, session);
         Ok(told)
+    }
+}
+
+/// Whether the role and who calls allow `AssumeRole`, and `TagSession` where tags come along.
+fn trusts(form: &HashMap<String, String>, caller: &Caller, iam: &mut Iam) -> Answered<()> {
+    let role = form.get("RoleArn").map_or("", String::as_str);
+    let mut context = Context::default();
+    caller.principal().describe(&caller.tags, &mut context);
+    let tags = tags(form);
+    for (key, value) in &tags {
+        context.put(&format!("aws:RequestTag/{key}"), value);
+        context.put("aws:TagKeys", key);
+    }
+    let mut assume = context.clone();
+    assume.put_some("sts:ExternalId", form.get("ExternalId").map(String::as_str));
+    assume.put_some("sts:RoleSessionName", form.get("RoleSessionName").map(String::as_str));
+    // The authorization reference lists the external id for the one and not for the other.
+    let asked = [("sts:AssumeRole", Some(assume)), ("sts:TagSession", (!tags.is_empty()).then_some(context))];
+    for (action, context) in asked {
+        let Some(context) = context else { continue };
+        let asked = Asked { action: action.into(), resource: role.to_owned(), context };
+        iam.trust(&caller.principal(), &asked).map_err(|_| refused(&caller.arn, action, role))?;
+    }
+    Ok(())
+}
+
+/// Whether the role trusts the provider and what it says of the caller. Signatures are not verified.
+fn trusts_token(form: &HashMap<String, String>, token: &str, subject: &str, iam: &mut Iam) -> Answered<()> {
+    let role = form.get("RoleArn").map_or("", String::as_str);
+    let claims = claims_of(token).unwrap_or_default();
+    let issuer = claims["iss"].as_str().unwrap_or_default().trim_start_matches("https://");
+    let audiences = match &claims["aud"] {
+        serde_json::Value::Array(all) => all.first().and_then(serde_json::Value::as_str),
+        one => one.as_str(),
+    };
+    let mut context = Context::default();
+    context.put(&format!("{issuer}:sub"), subject);
+    context.put_some(&format!("{issuer}:aud"), audiences);
+    let account = role.split(':').nth(4).unwrap_or_default();
+    let provider = Principal::Federated(format!("arn:aws:iam::{account}:oidc-provider/{issuer}"));
+    let action = "sts:AssumeRoleWithWebIdentity";
+    let asked = Asked { action: action.into(), resource: role.to_owned(), context };
+    iam.trust(&provider, &asked).map_err(|_| refused(subject, action, role))
+}
+
+/// AWS does not tell a missing role from one that does not trust the caller.
+fn refused(who: &str, action: &str, role: &str) -> Failure {
+    Failure {
+        code: "AccessDenied".into(),
+        status: 403,
+        message: format!("User: {who} is not authorized to perform: {action} on resource: {role}"),
     }
 }
 
@@ -224,10 +322,13 @@ fn tags(form: &HashMap<String, String>) -> Vec<(String, String)> {
 
 /// `sub` of a JWT; its signature is not verified, like every other here.
 fn subject_of(token: &str) -> Option<String> {
+    claims_of(token)?["sub"].as_str().map(ToOwned::to_owned)
+}
+
+fn claims_of(token: &str) -> Option<serde_json::Value> {
     let payload = token.split('.').nth(1)?;
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
-    claims["sub"].as_str().map(ToOwned::to_owned)
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn upper(random: &mut StdRng, count: usize) -> String {

@@ -14,10 +14,11 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use crate::body::{Answer, Content, Outcome, respond};
 use crate::control;
 use crate::faults::{Fate, Fault, FaultPlan, Struck};
+use crate::iam::{Iam, Judgement, Setup};
 use crate::journal::{Counts, Entry, Journal};
 use crate::knobs::{Knobs, Unreachable};
 use crate::partners::{Partners, salesforce::App};
-use crate::secrets_manager::{Backstage, Context, Failure, SecretsManager, errors::throttled};
+use crate::secrets_manager::{Answered, Backstage, Context, Failure, SecretsManager, authorization, errors::throttled};
 use crate::sts::{self, Caller, Sts};
 use crate::throttle::Throttle;
 
@@ -42,6 +43,7 @@ pub struct Sandbox {
     pub(crate) shift: SignedDuration,
     secrets_manager: SecretsManager,
     sts: Sts,
+    iam: Option<Iam>,
     throttle: Throttle,
     random: StdRng,
     /// Calls whose callers were told nothing and that take effect at their instant.
@@ -75,6 +77,7 @@ impl Sandbox {
             shift: SignedDuration::ZERO,
             secrets_manager: SecretsManager::default(),
             sts: Sts::default(),
+            iam: None,
             throttle: Throttle::default(),
             random: StdRng::seed_from_u64(seed),
             late: BTreeMap::new(),
@@ -186,6 +189,20 @@ impl Sandbox {
         self.sts.session_tags(access_key)
     }
 
+    /// Loads policies: from now on every request to Secrets Manager and STS is judged by them. `None`: by nothing.
+    ///
+    /// # Errors
+    /// Which document can't be read, and why.
+    pub fn judge_by(&mut self, setup: Option<&Setup>) -> Result<(), String> {
+        self.iam = setup.map(Iam::load).transpose()?;
+        Ok(())
+    }
+
+    /// What was judged since policies were loaded, each different judgement once.
+    pub fn judgements(&self) -> Vec<Judgement> {
+        self.iam.iter().flat_map(Iam::judgements).cloned().collect()
+    }
+
     /// Keeps every appointment due, as the next call would.
     pub(crate) fn settle(&mut self, now: Timestamp) {
         while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -199,7 +216,12 @@ impl Sandbox {
     }
 
     fn settle_aws(&mut self, now: Timestamp) {
-        let mut backstage = Backstage { knobs: &self.knobs, random: &mut self.random, partners: &mut self.partners };
+        let mut backstage = Backstage {
+            knobs: &self.knobs,
+            random: &mut self.random,
+            partners: &mut self.partners,
+            iam: self.iam.as_mut(),
+        };
         self.secrets_manager.settle(now, &mut backstage);
     }
 
@@ -224,7 +246,7 @@ impl Sandbox {
             }
         };
         let (caller, region, refused) = match signed_by(request) {
-            Some((access_key, region)) => match self.sts.caller(access_key, now, &self.knobs) {
+            Some((access_key, region)) => match self.sts.caller(access_key, now, &self.knobs, self.iam.as_ref()) {
                 Ok(caller) => (caller, region.to_owned(), None),
                 Err(failure) => {
                     let caller = Caller { access_key: access_key.to_owned(), ..Caller::anonymous() };
@@ -267,7 +289,8 @@ impl Sandbox {
             return (Answer::reply(response), None, failure.code.clone());
         }
         if named.door == "sts" {
-            let answered = self.sts.answer(&named.form, &named.caller, now, &self.knobs, &mut self.random);
+            let iam = self.iam.as_mut();
+            let answered = self.sts.answer(&named.form, &named.caller, now, &self.knobs, &mut self.random, iam);
             return match answered {
                 Ok(xml) => (Answer::reply(respond(200, "text/xml", xml)), None, "ok".into()),
                 Err(failure) => {
@@ -276,6 +299,9 @@ impl Sandbox {
                 }
             };
         }
+        let admitted =
+            !self.knobs.throttling || self.throttle.admits(&named.caller.account, &named.region, &named.operation, now);
+        let permitted = if admitted { self.permitted(named, request.body()) } else { Err(throttled()) };
         let mut ctx = Context {
             account: &named.caller.account,
             region: &named.region,
@@ -284,13 +310,7 @@ impl Sandbox {
             random: &mut self.random,
             resource: None,
         };
-        let admitted =
-            !self.knobs.throttling || self.throttle.admits(&named.caller.account, &named.region, &named.operation, now);
-        let answered = if admitted {
-            self.secrets_manager.answer(&named.operation, request.body(), &mut ctx)
-        } else {
-            Err(throttled())
-        };
+        let answered = permitted.and_then(|()| self.secrets_manager.answer(&named.operation, request.body(), &mut ctx));
         let resource = ctx.resource;
         match answered {
             Ok(value) => {
@@ -303,6 +323,14 @@ impl Sandbox {
                 (Answer::reply(response), resource, failure.code)
             }
         }
+    }
+
+    /// What IAM says of a call to Secrets Manager.
+    fn permitted(&mut self, named: &Named, body: &[u8]) -> Answered<()> {
+        let Some(iam) = &mut self.iam else { return Ok(()) };
+        let Caller { account, arn, tags, .. } = &named.caller;
+        let asks = self.secrets_manager.asks(&named.operation, body, account, &named.region, iam);
+        authorization::allowed(iam, &named.caller.principal(), tags, arn, asks)
     }
 
     fn write(

@@ -4,6 +4,7 @@
 //! (copy to a region, rotate, purge) is an appointment that is kept at its own instant, before the next call is
 //! answered. Called by `world` for every request whose `X-Amz-Target` begins with `secretsmanager.`.
 
+pub(crate) mod authorization;
 pub(crate) mod errors;
 mod lifecycle;
 mod listing;
@@ -22,10 +23,12 @@ use rand::{Rng, rngs::StdRng};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::iam::Iam;
 use crate::knobs::Knobs;
 use crate::partners::Partners;
+pub(crate) use errors::Answered;
 pub use errors::Failure;
-use errors::{Answered, constraint, not_found, on_replica, scheduled_for_deletion};
+use errors::{constraint, not_found, on_replica, scheduled_for_deletion};
 use model::Secret;
 
 /// One region's secrets by name.
@@ -73,6 +76,8 @@ pub(crate) struct Backstage<'a> {
     pub(crate) knobs: &'a Knobs,
     pub(crate) random: &'a mut StdRng,
     pub(crate) partners: &'a mut Partners,
+    /// Judges the role of a rotation, once policies are loaded.
+    pub(crate) iam: Option<&'a mut Iam>,
 }
 
 impl SecretsManager {

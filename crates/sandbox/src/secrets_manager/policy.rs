@@ -1,6 +1,7 @@
 //! Resource policies, kept and checked for shape; and random passwords.
 //!
-//! The stand-in evaluates no policy: whoever calls may. What it refuses is what AWS refuses on writing one.
+//! A secret's own policy is never evaluated (those of identities and keys are, see `iam`). What is refused is what AWS
+//! refuses on writing one.
 
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use serde::Deserialize;

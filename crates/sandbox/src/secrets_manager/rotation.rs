@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
+use super::authorization;
 use super::errors::{Answered, Failure, invalid_parameter, invalid_request, on_replica, rotation_unfinished};
 use super::lifecycle::Named;
 use super::model::{CURRENT, Contents, PENDING, Pair, Secret, Version};
@@ -19,6 +20,7 @@ use super::versions::{move_label, take_label};
 use super::{
     Appointment, Backstage, Context, Home, SecretsManager, characters, check_length, home_of, later, named, uuid,
 };
+use crate::iam::Principal;
 use crate::knobs::{Knobs, RotationFailure};
 
 #[derive(Deserialize)]
@@ -250,7 +252,11 @@ fn assume(role: &str, knobs: &Knobs) -> Answered<()> {
     if well_formed && !knobs.refused_roles.iter().any(|refused| refused == role) {
         return Ok(());
     }
-    Err(Failure::new("InvalidRequestException", format!("Secrets Manager is unable to assume role {role}.")))
+    Err(unable_to_assume(role))
+}
+
+pub(super) fn unable_to_assume(role: &str) -> Failure {
+    invalid_request(format!("Secrets Manager is unable to assume role {role}."))
 }
 
 /// The placeholder: a version id with AWSPENDING and no value.
@@ -272,7 +278,7 @@ fn begin(secret: &mut Secret, token: &str, now: Timestamp) {
 fn rotate(secret: &mut Secret, version: &str, now: Timestamp, backstage: &mut Backstage<'_>) -> bool {
     let knobs = backstage.knobs;
     let allowed = secret.rotation.role.as_ref().is_some_and(|role| assume(role, knobs).is_ok());
-    if !allowed || knobs.rotation_failure == Some(RotationFailure::EmptyPending) {
+    if !allowed || !permitted(secret, backstage) || knobs.rotation_failure == Some(RotationFailure::EmptyPending) {
         return false;
     }
     let ready = secret.version(version).and_then(|version| version.contents.clone());
@@ -286,6 +292,15 @@ fn rotate(secret: &mut Secret, version: &str, now: Timestamp, backstage: &mut Ba
     move_label(secret, CURRENT, version);
     take_label(secret, PENDING);
     true
+}
+
+/// Whether the role's own policies let the service do what a rotation does.
+fn permitted(secret: &Secret, backstage: &mut Backstage<'_>) -> bool {
+    let (Some(iam), Some(role)) = (backstage.iam.as_deref_mut(), &secret.rotation.role) else { return true };
+    let admin = secret.rotation.metadata.iter().find(|pair| pair.key == "adminSecretArn");
+    let asks = authorization::rotation(secret, role, admin.map(|pair| pair.value.as_str()), iam);
+    let who = Principal::Aws { account: secret.account.clone(), arn: role.clone(), session: None };
+    authorization::allowed(iam, &who, &[], role, asks).is_ok()
 }
 
 /// The current value with its rotated fields new; none if value or metadata lack what the type needs.
