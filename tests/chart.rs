@@ -147,6 +147,7 @@ fn the_operator_may_do_what_its_roles_say() {
         ("get create patch", "leases.coordination.k8s.io/mes-leader".into(), "mes-system"),
         ("get", "secrets/pg-main-admin".into(), "mes-system"),
         ("get", "secrets/aws-keys".into(), "mes-system"),
+        ("get create patch", "secrets/mes-seal".into(), "mes-system"),
     ] {
         for verb in verbs.split(' ') {
             assert!(may(verb, &resource, namespace), "{verb} {resource} in {namespace}");
@@ -166,6 +167,7 @@ fn the_operator_may_do_nothing_else() {
         ("list watch create patch delete", "secrets".into(), "mes-system"),
         ("get", "secrets/another".into(), "mes-system"),
         ("patch delete update", "secrets/pg-main-admin".into(), "mes-system"),
+        ("delete update list watch", "secrets/mes-seal".into(), "mes-system"),
         ("get patch", "leases.coordination.k8s.io/another".into(), "mes-system"),
         ("update deletecollection", "secrets".into(), "payments"),
         // Whoever writes these is root here.
@@ -216,21 +218,42 @@ fn rights(objects: &[Value]) -> BTreeSet<String> {
 
 #[test]
 fn every_right_that_the_chart_gives_the_operator_is_in_this_list() {
-    let lent = |namespace: &'static str| {
-        let mut all = vec![
-            "/secrets get list watch create patch".to_owned(),
-            "/secrets delete".to_owned(),
-            "/pods get list".to_owned(),
-            "events.k8s.io/events create patch".to_owned(),
-        ];
-        all.extend(
-            ["deployments", "statefulsets", "daemonsets", "replicasets"].map(|kind| format!("apps/{kind} get list")),
-        );
-        all.extend(["jobs", "cronjobs"].map(|kind| format!("batch/{kind} get list")));
-        all.into_iter().map(move |right| format!("{namespace}: {right}"))
-    };
+    let of = |values: &[&str]| rights(&objects(&rendered(values).unwrap()));
+    let expected = |lent: Vec<String>| -> BTreeSet<String> { everywhere().into_iter().chain(lent).collect() };
+    assert_eq!(of(&[]), expected(["payments", "privacy"].into_iter().flat_map(lent).collect()));
+    assert_eq!(of(&["--set", "install=cluster,namespaces=null"]), expected(lent("*").collect()));
+    let strict = [
+        "/secrets[crm orders-db] get list watch create patch delete",
+        "/secrets[crm-seed] get list watch",
+        "events.k8s.io/events create patch",
+    ];
+    assert_eq!(of(&STRICT), expected(strict.map(|right| format!("payments: {right}")).to_vec()));
+}
+
+const STRICT: [&str; 2] = [
+    "--set",
+    "install=strict,namespaces=null,strict[0].namespace=payments,strict[0].targets={crm,orders-db},strict[0].seeds={crm-seed}",
+];
+
+/// What a namespace lends, or with `*` all do.
+fn lent(namespace: &'static str) -> impl Iterator<Item = String> {
+    let mut all = vec![
+        "/secrets get list watch create patch".to_owned(),
+        "/secrets delete".to_owned(),
+        "/pods get list".to_owned(),
+        "events.k8s.io/events create patch".to_owned(),
+    ];
+    all.extend(
+        ["deployments", "statefulsets", "daemonsets", "replicasets"].map(|kind| format!("apps/{kind} get list")),
+    );
+    all.extend(["jobs", "cronjobs"].map(|kind| format!("batch/{kind} get list")));
+    all.into_iter().map(move |right| format!("{namespace}: {right}"))
+}
+
+/// What every install gives.
+fn everywhere() -> Vec<String> {
     let ours = "*: managed-secrets.io";
-    let everywhere = [
+    vec![
         format!("{ours}/partneraccounts get list watch"),
         format!("{ours}/secretsmanagerstores get list watch"),
         format!("{ours}/partneraccounts/status patch"),
@@ -242,19 +265,22 @@ fn every_right_that_the_chart_gives_the_operator_is_in_this_list() {
         format!("{ours}/rotations/status patch"),
         "mes-system: coordination.k8s.io/leases[mes-leader] get create patch".to_owned(),
         "mes-system: /secrets[pg-main-admin salesforce-admin aws-keys] get".to_owned(),
-    ];
-    let expected: BTreeSet<String> = everywhere.into_iter().chain(lent("payments")).chain(lent("privacy")).collect();
-    assert_eq!(rights(&objects(&rendered(&[]).unwrap())), expected);
+        "mes-system: /secrets[mes-seal] get create patch".to_owned(),
+    ]
 }
 
 #[test]
 fn without_the_values_nothing_of_a_namespace_and_no_secret_may_be_touched() {
     let bare = rendered(&["--set", "namespaces=null,adminSecrets=null"]).unwrap();
     for right in rights(&objects(&bare)) {
-        assert!(!right.contains("/secrets ") && !right.contains("/secrets["), "{right}");
+        let seal = right == "mes-system: /secrets[mes-seal] get create patch";
+        assert!(seal || !right.contains("/secrets ") && !right.contains("/secrets["), "{right}");
     }
-    let without = rendered(&["--set", "collect=false"]).unwrap();
-    assert!(!rights(&objects(&without)).iter().any(|right| right.ends_with("/secrets delete")));
+    for values in [&[][..], &["--set", "install=cluster,namespaces=null"], &STRICT] {
+        let without = rendered(&[values, &["--set", "collect=false"]].concat()).unwrap();
+        let rights = rights(&objects(&without));
+        assert!(!rights.iter().any(|right| right.contains("/secrets") && right.contains("delete")), "{rights:?}");
+    }
 }
 
 #[test]
@@ -312,6 +338,18 @@ fn a_wrong_value_is_refused_with_its_name_and_what_it_must_be() {
         ("namespaces={kube-system}", "namespaces: kube-system", "may not lend"),
         ("namespaces={mes-system}", "namespaces: mes-system", "may not lend"),
         ("image.repository=", "image.repository", "docs/install.md"),
+        ("install=everything", "/install", "'namespaces', 'cluster', 'strict'"),
+        ("install=cluster", "namespaces: is of install namespaces", "remove it"),
+        ("install=strict", "namespaces: is of install namespaces", "remove it"),
+        ("strict[0].namespace=payments", "strict: is of install strict", "remove it"),
+        ("strict[0].targets={crm}", "/strict/0", "missing property 'namespace'"),
+        ("strict[0].namespace=payments,strict[0].secrets={crm}", "/strict/0", "'secrets' not allowed"),
+        ("install=strict,namespaces=null,strict[0].namespace=kube-system", "strict: kube-system", "may not lend"),
+        ("install=strict,namespaces=null,strict[0].namespace=mes-system", "strict: mes-system", "may not lend"),
+        ("authorityPolicy=off", "/authorityPolicy", "want boolean"),
+        ("leash.enabled=true", "/leash", "want boolean"),
+        ("networkPolicy.ports={0}", "/networkPolicy/ports/0", "minimum"),
+        ("networkPolicy.privateNetworks={10.0.0.1}", "/networkPolicy/privateNetworks/0", "pattern"),
     ] {
         let refusal = rendered(&["--set", set]).expect_err(set);
         assert!(refusal.contains(field) && refusal.contains(what), "{set}: {refusal}");
@@ -332,6 +370,99 @@ fn the_pod_is_as_restricted_as_kubernetes_knows_and_mounts_a_token_of_ten_minute
     let token = pod.pointer("/volumes/0/projected/sources/0/serviceAccountToken/expirationSeconds");
     assert_eq!(token, Some(&Value::from(600)));
     assert!(container["env"].as_array().unwrap().iter().any(|env| env["name"] == "AWS_EC2_METADATA_DISABLED"));
+}
+
+#[test]
+fn each_policy_is_on_and_can_be_switched_off_by_itself() {
+    let of = |values: &[&str]| -> Vec<String> {
+        let all = objects(&rendered(values).unwrap());
+        let admission = all.iter().filter(|object| text(object, "/apiVersion").starts_with("admissionregistration"));
+        admission.map(|object| format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"))).collect()
+    };
+    let both =
+        |name: &str| [format!("ValidatingAdmissionPolicy {name}"), format!("ValidatingAdmissionPolicyBinding {name}")];
+    let mut all = of(&[]);
+    all.sort();
+    let mut expected = [both("mes-authority"), both("mes-leash")].concat();
+    expected.sort();
+    assert_eq!(all, expected);
+    assert_eq!(of(&["--set", "authorityPolicy=false"]), both("mes-leash"));
+    assert_eq!(of(&["--set", "leash=false"]), both("mes-authority"));
+    assert!(of(&["--set", "leash=false,authorityPolicy=false"]).is_empty());
+    // They speak of the operator by the names of this installation.
+    let output = helm(&[
+        "template",
+        "x",
+        CHART,
+        "--namespace",
+        "elsewhere",
+        "--set",
+        "fullnameOverride=other,image.repository=x",
+    ]);
+    let elsewhere = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(elsewhere.matches("'system:serviceaccount:elsewhere:other'").count(), 2);
+    assert!(!elsewhere.contains("mes-system"), "{elsewhere}");
+}
+
+#[test]
+fn t09_the_leash_and_the_parser_know_the_same_powerful_keys() {
+    let leash = rendered(&[]).unwrap();
+    let pattern =
+        leash.lines().find_map(|line| line.trim().strip_prefix("expression: \"'^([a-z0-9.-]+[.])?(")).unwrap();
+    let domains = pattern.strip_suffix(")/'\"").unwrap().replace("[.]", ".");
+    assert_eq!(domains.split('|').collect::<Vec<_>>(), mes_core::target::ACTED_UPON);
+}
+
+#[test]
+fn the_wide_install_and_a_missing_policy_are_warned_of() {
+    // Notes are shown by an installation alone; a dry one on the server needs no release.
+    let notes = |values: &str| {
+        let install = [
+            "install",
+            "noted",
+            CHART,
+            "--namespace",
+            "mes-system",
+            "--dry-run=server",
+            "--set",
+            "fullnameOverride=noted,crds.install=false",
+            "--set",
+            values,
+        ];
+        let said = told(&INSTALLED, &[&install[..], &DEMO].concat());
+        said.split_once("NOTES:").unwrap().1.to_owned()
+    };
+    let cluster = notes("install=cluster,namespaces=null");
+    assert!(cluster.contains("WARNING: install `cluster`") && cluster.contains("kube-system"), "{cluster}");
+    assert!(!notes("replicas=1").contains("WARNING"));
+    assert!(notes("leash=false").contains("without `leash`"));
+    assert!(notes("authorityPolicy=false").contains("without `authorityPolicy`"));
+    let strict = notes(STRICT[1]);
+    assert!(strict.contains("payments: targets crm, orders-db; seeds crm-seed"), "{strict}");
+}
+
+#[test]
+fn the_network_policy_lets_nothing_in_but_metrics_and_nothing_out_to_private_networks() {
+    let of = |values: &[&str]| {
+        let all = objects(&rendered(values).unwrap());
+        all.into_iter().find(|object| object["kind"] == "NetworkPolicy")
+    };
+    let policy = of(&[]).unwrap();
+    let spec = &policy["spec"];
+    assert_eq!(spec["policyTypes"], serde_json::json!(["Ingress", "Egress"]));
+    assert_eq!(spec["ingress"].as_array().unwrap().len(), 1);
+    assert_eq!(spec["egress"].as_array().unwrap().len(), 3, "names, the API server, outside");
+    let outside = &spec["egress"][2]["to"][0]["ipBlock"];
+    assert_eq!(outside["except"].as_array().unwrap().len(), 5);
+    let all = of(&[
+        "--set",
+        "networkPolicy.privateNetworks={10.1.0.0/16},networkPolicy.podIdentity=true,networkPolicy.apiServer={10.0.0.1/32}",
+    ]);
+    let egress = all.unwrap()["spec"]["egress"].clone();
+    assert_eq!(egress[1]["to"][0]["ipBlock"]["cidr"], "10.0.0.1/32");
+    assert_eq!(egress[3]["to"][0]["ipBlock"]["cidr"], "10.1.0.0/16");
+    assert_eq!(egress[4]["to"][0]["ipBlock"]["cidr"], "169.254.170.23/32");
+    assert!(of(&["--set", "networkPolicy.enabled=false"]).is_none());
 }
 
 #[test]

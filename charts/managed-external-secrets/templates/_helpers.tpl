@@ -23,3 +23,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ $repository }}:{{ $image.tag | default .Chart.AppVersion }}
 {{- end -}}
 {{- end }}
+
+{{- /* Keys of labels and annotations that make other controllers do something with a Secret. The same expression stands in
+the schema of targets[].labels and annotations; tests hold the two together. */}}
+{{- define "mes.actedUpon" -}}
+^([a-z0-9.-]+[.])?(managed-secrets[.]io|kubernetes[.]io|k8s[.]io|x-k8s[.]io|argoproj[.]io|emberstack[.]com|mittwald[.]de|appscode[.]com|helm[.]sh|cert-manager[.]io|external-secrets[.]io|fluxcd[.]io|cattle[.]io|jenkins[.]io|konghq[.]com|tekton[.]dev|crossplane[.]io|bitnami[.]com|openshift[.]io)/
+{{- end }}

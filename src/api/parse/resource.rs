@@ -9,7 +9,7 @@ use mes_core::partner::Engine;
 use mes_core::reason::Reason;
 use mes_core::scope::{self, First, Frame, Holding, Named, Source, Written, WrittenPartner, WrittenRotation};
 use mes_core::spec::{Deletion, Fate, Noted, Own, Resource, Spec, WantedRegion};
-use mes_core::target::{SecretType, TargetSpec, Template};
+use mes_core::target::{SecretType, TargetSpec, Template, acted_upon};
 
 use super::{ABANDON, held, part, time};
 use crate::api;
@@ -200,11 +200,12 @@ fn target(target: &api::TargetSpec) -> Result<TargetSpec, Reason> {
             ));
         }
     };
-    let keys = target.labels.keys().chain(target.annotations.keys());
-    if keys.clone().any(|key| key.starts_with(api::GROUP)) {
+    let mut keys = target.labels.keys().chain(target.annotations.keys());
+    if keys.any(|key| acted_upon(key)) {
         return Err(invalid(
             "targets[].labels and annotations",
-            "without keys of managed-secrets.io/, which are the operator's",
+            "without keys that controllers act upon, such as those of managed-secrets.io/, *.kubernetes.io/ (but \
+             app.kubernetes.io/), argocd.argoproj.io/ or of reflectors",
         ));
     }
     let template = |(key, text): (&String, &String)| {

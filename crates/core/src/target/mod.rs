@@ -30,6 +30,39 @@ pub enum SecretType {
     SshAuth,
 }
 
+/// Domains of labels and annotations by which other controllers take a Secret for more than its bytes: Argo CD's
+/// repositories and clusters, reflectors that copy it into other namespaces, tokens, Helm releases, a Jenkins credential.
+/// The chart's leash knows the same list, and a test holds the two together.
+pub const ACTED_UPON: [&str; 19] = [
+    "managed-secrets.io",
+    "kubernetes.io",
+    "k8s.io",
+    "x-k8s.io",
+    "argoproj.io",
+    "emberstack.com",
+    "mittwald.de",
+    "appscode.com",
+    "helm.sh",
+    "cert-manager.io",
+    "external-secrets.io",
+    "fluxcd.io",
+    "cattle.io",
+    "jenkins.io",
+    "konghq.com",
+    "tekton.dev",
+    "crossplane.io",
+    "bitnami.com",
+    "openshift.io",
+];
+
+/// Whether another controller may act upon a Secret because of this key of its labels or annotations: whether its prefix
+/// is one of [`ACTED_UPON`] or below it. `app.kubernetes.io/` only describes, and is free.
+pub fn acted_upon(key: &str) -> bool {
+    let Some((prefix, _)) = key.split_once('/') else { return false };
+    let below = |domain: &str| prefix.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    prefix != "app.kubernetes.io" && ACTED_UPON.iter().any(|domain| below(domain))
+}
+
 /// A target as a resource declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetSpec {

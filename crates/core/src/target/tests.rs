@@ -167,3 +167,22 @@ proptest! {
         let _ = Template::parse(&format!("$(current.{text})"));
     }
 }
+
+#[test]
+fn t09_a_key_that_another_controller_acts_upon_is_told_from_one_that_only_describes() {
+    for key in [
+        "argocd.argoproj.io/secret-type",
+        "reflector.v1.k8s.emberstack.com/reflection-allowed",
+        "replicator.v1.mittwald.de/replicate-to",
+        "kubernetes.io/service-account.name",
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "meta.helm.sh/release-name",
+        "managed-secrets.io/adopt",
+        "jenkins.io/credentials-type",
+    ] {
+        assert!(acted_upon(key), "{key}");
+    }
+    for key in ["team", "app.kubernetes.io/name", "example.com/owner", "notargoproj.io/x", "argoproj.io", ""] {
+        assert!(!acted_upon(key), "{key}");
+    }
+}
