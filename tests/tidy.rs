@@ -6,6 +6,8 @@
 mod paths;
 #[path = "tidy/tests.rs"]
 mod tests;
+#[path = "tidy/threats.rs"]
+mod threats;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
