@@ -2,6 +2,8 @@
 //!
 //! Run by `cargo xtask lint`. Reads source as text (`tidy/paths.rs`), so that it also sees code that is not compiled here.
 
+#[path = "tidy/capabilities.rs"]
+mod capabilities;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/tests.rs"]

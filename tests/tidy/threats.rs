@@ -62,11 +62,7 @@ fn a_row_without_its_test_a_test_without_its_row_and_a_missing_row_are_told() {
     let told = faults(&table, &sources);
     assert_eq!(
         told,
-        [
-            "T02 names a test that is not there: t02_is_not",
-            "T03 has no row",
-            "T05 does not name its test t05_is_new",
-        ]
+        ["T02 names a test that is not there: t02_is_not", "T03 has no row", "T05 does not name its test t05_is_new",]
     );
     assert!(faults(&row(3, "soon"), &[]).contains(&"T03 has no test, and does not say what it comes with".to_owned()));
 }
