@@ -155,7 +155,7 @@ fn twenty_attempts_of_a_tenant_reach_nothing_of_another_namespace() {
         seed(&world, ROOM, name, &fields);
     };
     make("seed-theirs", pair(ROLES[0], host.to_string(), "5432".to_owned()));
-    make("seed-elsewhere", pair("mallory_a", host.to_string(), port.to_string()));
+    make("seed-elsewhere", pair("mallory_e", host.to_string(), port.to_string()));
     secret(&world, ROOM, "opaque", "Opaque", &[("username", "mallory_a"), ("password", "x")]);
 
     let other = |spec: Value, at: &str, what: Value| {
@@ -245,7 +245,9 @@ fn twenty_attempts_of_a_tenant_reach_nothing_of_another_namespace() {
 /// a20: a record of a resource of one's own that owes what is somebody else's, already announced. A person that writes
 /// status is refused where the policy stands; without it the record is read and nothing of theirs is revoked.
 fn forged(world: &World, mut operator: Operator, rotation: &Value, before: &Untouched) {
-    world.apply(&mes("mine", &role(&own_pair("mallory_y", "mallory_z"))));
+    let mut mine = role(&own_pair("mallory_y", "mallory_z"));
+    mine["targets"] = json!([{"name": "mine"}]);
+    world.apply(&mes("mine", &mine));
     world.condition(&["mes", "-n", ROOM, "mine"], "Ready", "True", Some("InService"), 60);
     operator.stop();
     world.apply(rotation);
