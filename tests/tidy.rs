@@ -2,10 +2,14 @@
 //!
 //! Run by `cargo xtask lint`. Reads source as text (`tidy/paths.rs`), so that it also sees code that is not compiled here.
 
+#[path = "tidy/capabilities.rs"]
+mod capabilities;
 #[path = "tidy/paths.rs"]
 mod paths;
 #[path = "tidy/tests.rs"]
 mod tests;
+#[path = "tidy/threats.rs"]
+mod threats;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

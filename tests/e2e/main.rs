@@ -1,5 +1,6 @@
 //! The main job, end to end, on real parts.
 
+mod attempts;
 mod bad_input;
 mod bad_input_partner;
 mod bad_input_seed;

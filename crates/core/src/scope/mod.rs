@@ -33,9 +33,48 @@ use crate::target::TargetSpec;
 
 /// Proof that a resource may use this: made by [`resolve`] and its siblings alone.
 ///
-/// Nobody else makes one:
-/// ```compile_fail,E0603
-/// let _ = mes_core::scope::Granted("payments".to_owned());
+/// Nobody else makes one, of any capability:
+/// - an AWS secret:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::spec::RemoteSecret) -> mes_core::scope::Granted<mes_core::spec::RemoteSecret> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - an origin, where credentials are sent:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::spec::Origin) -> mes_core::scope::Granted<mes_core::spec::Origin> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - an admin credential:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::spec::Admin) -> mes_core::scope::Granted<mes_core::spec::Admin> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - an identity at a partner:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::names::Identity) -> mes_core::scope::Granted<mes_core::names::Identity> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - a seed:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::names::ObjectName) -> mes_core::scope::Granted<mes_core::names::ObjectName> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - a target:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::names::TargetName) -> mes_core::scope::Granted<mes_core::names::TargetName> {
+///     mes_core::scope::Granted(it)
+/// }
+/// ```
+/// - whom a namespace's rights serve:
+/// ```compile_fail,E0423
+/// fn forged(it: mes_core::spec::Own) -> mes_core::scope::Granted<mes_core::spec::Own> {
+///     mes_core::scope::Granted(it)
+/// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Granted<T>(T);
