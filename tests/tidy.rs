@@ -305,7 +305,8 @@ fn files(root: &Path) -> BTreeSet<PathBuf> {
             let entry = entry.unwrap();
             let name = entry.file_name().to_string_lossy().into_owned();
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() && name != ".git" && !name.starts_with("target") && name != "node_modules" {
+            let built = folder == root && name.starts_with("target");
+            if kind.is_dir() && name != ".git" && !built && name != "node_modules" {
                 folders.push(entry.path());
             } else if kind.is_file() && name != ".git" {
                 found.insert(entry.path());

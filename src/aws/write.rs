@@ -209,8 +209,8 @@ impl StoreSecret {
         Ok(())
     }
 
-    fn met(&self, arn: Option<&str>) -> Result<(), Fault> {
-        self.ours(&self.secret.primary, arn, FaultKind::Unknown).map(drop)
+    fn met(&self, answered: Option<&str>) -> Result<(), Fault> {
+        self.ours(&self.secret.primary, answered, FaultKind::Unknown).map(drop)
     }
 }
 

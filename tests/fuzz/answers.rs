@@ -16,6 +16,7 @@ use managed_external_secrets::api;
 use managed_external_secrets::aws::{Aws, KeySource, StaticKeys, Transport};
 use managed_external_secrets::partners::doors::{Console, Http, Login, Session};
 use managed_external_secrets::partners::{Bound, Destination, Doors, registry};
+use managed_external_secrets::seal::Seal;
 use mes_core::fault::Fault;
 use mes_core::journal::Entry;
 use mes_core::names::{
@@ -226,7 +227,8 @@ fn secrets_manager_answers() {
         ambient: SharedCredentialsProvider::new(pod),
         ..Transport::real()
     };
-    let aws = Aws::new(transport, Arc::new(NoKeys), Arc::new(|_, _, _| ()), Duration::from_secs(10));
+    let seal = Seal::with(&[7; Seal::KEY]).unwrap();
+    let aws = Aws::new(transport, Arc::new(NoKeys), Arc::new(|_, _, _| ()), Duration::from_secs(10), seal);
     let remote = RemoteSecret {
         store: ObjectName::parse("default").unwrap(),
         access: Access { endpoint: None, keys: None, role: None, external_id: UID.to_owned() },
