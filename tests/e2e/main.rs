@@ -15,4 +15,5 @@ mod main_job;
 mod partners;
 mod prober;
 mod schedule;
+mod strangers;
 mod world;
