@@ -102,6 +102,26 @@ fn every_arrow_between_rooms_is_as_drawn() {
     none(&faults);
 }
 
+/// T40: a path, a URL or a statement that `format!` makes takes any text; `src/partners/encode.rs` takes ids alone.
+#[test]
+fn t40_no_path_url_or_statement_is_formatted() {
+    none(&in_sources(by_hand));
+}
+
+/// T44: nothing in the program can turn the check of a certificate off.
+#[test]
+fn t44_no_check_of_a_certificate_can_be_turned_off() {
+    none(&in_sources(unchecked));
+}
+
+fn in_sources(judge: fn(&Path, &str) -> Vec<String>) -> Vec<String> {
+    let root = root();
+    let sources = files(&root.join("src")).into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    sources
+        .flat_map(|path| judge(path.strip_prefix(&root).unwrap(), &std::fs::read_to_string(&path).unwrap()))
+        .collect()
+}
+
 #[test]
 fn packages_depend_as_drawn() {
     let root = root();
@@ -249,6 +269,65 @@ fn depends_on(manifest: &str, text: &str, forbidden: impl Fn(&str) -> bool) -> V
             && forbidden(name)
         {
             faults.push(format!("{manifest}: [{section}] must not have {name}"));
+        }
+    }
+    faults
+}
+
+/// The lines that ship: without comments and the tests at the end of a file or in a file of their own.
+fn shipped<'a>(path: &Path, text: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+    let tests = path.file_stem().is_some_and(|name| name == "tests" || name.to_string_lossy().ends_with("_tests"));
+    let lines = text.lines().take_while(move |line| !tests && *line != "#[cfg(test)]").enumerate();
+    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(number, line)| (number + 1, line))
+}
+
+/// Texts that a driver or a door formats into what is a path, a URL or a statement.
+fn by_hand(path: &Path, text: &str) -> Vec<String> {
+    if !path.starts_with("src/partners") || path == Path::new("src/partners/encode.rs") {
+        return Vec::new();
+    }
+    let made = |line: &str| {
+        let literals = line.split('"').skip(1).step_by(2);
+        literals.filter(|text| text.contains('{')).any(|text| is_target(text) || is_statement(text))
+    };
+    let mut faults = Vec::new();
+    let mut formats = false;
+    for (number, line) in shipped(path, text) {
+        // The literal may stand on the line after.
+        let begins = ["format!(", "write!(", "writeln!(", "format_args!("].iter().any(|by| line.contains(by));
+        if (begins || formats) && made(line) {
+            faults.push(format!("{}:{number}: made by hand: put it together in partners/encode.rs", path.display()));
+        }
+        formats = begins && !line.contains('"');
+    }
+    faults
+}
+
+fn is_target(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with('?') || text.contains("://") || text.contains("}/")
+}
+
+fn is_statement(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let verbs =
+        ["alter", "create", "delete", "drop", "grant", "insert", "reset", "revoke", "select", "set", "update", "with"];
+    verbs.contains(&first.as_str()) && text.contains(' ')
+}
+
+fn unchecked(path: &Path, text: &str) -> Vec<String> {
+    let words = [
+        "dangerous",
+        "danger_",
+        "ServerCertVerifier",
+        "set_certificate_verifier",
+        "accept_invalid",
+        "insecure",
+        "ssl_mode(SslMode::Prefer",
+    ];
+    let mut faults = Vec::new();
+    for (number, line) in shipped(path, text) {
+        for word in words.iter().filter(|word| line.contains(**word)) {
+            faults.push(format!("{}:{number}: `{word}` would let a false certificate pass", path.display()));
         }
     }
     faults

@@ -164,9 +164,13 @@ impl StoreSecret {
         let fault = |code| Fault::new(Place::SecretsManager, kind, code);
         let arn = answered.and_then(|arn| Arn::parse(arn).ok()).ok_or_else(|| fault("WrongSecret"))?;
         let parts: Vec<&str> = arn.as_str().splitn(7, ':').collect();
-        let ["arn", _, "secretsmanager", in_region, account, "secret", name] = parts[..] else {
+        let ["arn", partition, "secretsmanager", in_region, account, "secret", name] = parts[..] else {
             return Err(fault("WrongSecret"));
         };
+        // aws, aws-cn, aws-us-gov, …: nobody's text of another kind becomes part of what is shown and asked for.
+        if !partition.starts_with("aws") || !partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
+            return Err(fault("WrongSecret"));
+        }
         if self.secret.account.as_ref().is_some_and(|ours| ours.as_str() != account) {
             return Err(fault("WrongAccount"));
         }

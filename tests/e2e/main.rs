@@ -16,4 +16,5 @@ mod main_job;
 mod partners;
 mod prober;
 mod schedule;
+mod strangers;
 mod world;

@@ -212,6 +212,7 @@ impl World {
         let address = format!("127.0.0.1:{listen}");
         let bounds = [
             ["--listen", &address],
+            ["--log-level", "trace"],
             ["--deadline", "3s"],
             ["--settling", "1s"],
             ["--acceptance", "30s"],
@@ -220,7 +221,7 @@ impl World {
             ["--sweep-interval", "2s"],
         ];
         let child = Command::new(env!("CARGO_BIN_EXE_mes"))
-            .args(["run", "--log-format", "text", "--log-level", "trace", "--allow-store-endpoints"])
+            .args(["run", "--log-format", "text", "--allow-store-endpoints"])
             .arg("--loopback-partners")
             .arg(&partners)
             .args(bounds.iter().filter(|[flag, _]| !more.contains(flag)).flatten())

@@ -213,6 +213,7 @@ fn secrets_manager_answers() {
         r#"{"ARN":"arn:aws:secretsmanager:eu-west-1:999999999999:secret:other-AbCdEf","Name":"other","SecretString":"c4N4ry"}"#,
         r#"{"__type":"ResourceNotFoundException","message":"c4N4ry"}"#,
         r#"{"__type":"c4N4ry c4N4ry","Message":"c4N4ry"}"#,
+        r#"{"ARN":"arn:!aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-AbCdEf","Name":"mes/pay/crm","CreatedDate":1790000000.5}"#,
         r#"{"SecretString":12}"#,
         "<html>c4N4ry</html>",
         "",
@@ -258,8 +259,11 @@ fn secrets_manager_answers() {
                 match secret.describe().await {
                     Ok(Some(found)) => {
                         // Of another account, region or name is nothing of ours.
-                        let place = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mes/pay/crm-";
-                        assert!(found.arn.as_str().starts_with(place), "{}", found.arn);
+                        let parts: Vec<&str> = found.arn.as_str().splitn(4, ':').collect();
+                        let ["arn", partition, "secretsmanager", rest] = parts[..] else { panic!("{}", found.arn) };
+                        let place = "eu-west-1:123456789012:secret:mes/pay/crm-";
+                        let plain = partition.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+                        assert!(rest.starts_with(place) && partition.starts_with("aws") && plain, "{}", found.arn);
                     }
                     Ok(None) => {}
                     Err(fault) => told.push(fault),

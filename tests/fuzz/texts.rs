@@ -109,8 +109,21 @@ fn parameters() {
         "postgres",
         "pg_",
     ];
-    let corpus =
-        &["app_a", "postgres", "v65.0", "v064.0", "2025-03-12", "x\"; ALTER ROLE postgres", "../x", "true", "90", ""];
+    let corpus = &[
+        ".",
+        "..",
+        "..app_a",
+        "app_a",
+        "postgres",
+        "v65.0",
+        "v064.0",
+        "2025-03-12",
+        "x\"; ALTER ROLE postgres",
+        "../x",
+        "true",
+        "90",
+        "",
+    ];
     let types = registry().types();
     fuzz("parameters", words, corpus, |text| {
         for kind in &types {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::paths::named;
-use super::{arrows, depends_on, foreign_words, shape};
+use super::{arrows, by_hand, depends_on, foreign_words, shape, unchecked};
 
 fn faults(path: &str, text: &str) -> usize {
     let found = arrows(Path::new(path), text);
@@ -52,6 +52,29 @@ fn a_room_names_only_what_the_arrows_allow() {
     assert_eq!(faults("src/main.rs", "use managed_external_secrets::cli;"), 0);
     assert_eq!(faults("src/main.rs", "use managed_external_secrets::aws;"), 1);
     assert_eq!(faults("src/newroom/mod.rs", "use crate::api;"), 1, "a room without a row is told");
+}
+
+#[test]
+fn a_path_or_a_statement_that_is_made_by_hand_is_found() {
+    let found = |path: &str, text: &str| by_hand(Path::new(path), text).len();
+    for text in [
+        "let path = format!(\"/apps/{id}\");",
+        "let path = format!(\"{base}/{id}\");",
+        "let path = format!(\n    \"/apps/{id}\"\n);",
+        "let url = format!(\"https://{host}\");",
+        "let query = format!(\"?part={part}\");",
+        "write!(out, \"alter role {role} nologin\")?;",
+        "let sql = format!(\"SELECT {column}\");",
+    ] {
+        assert_eq!(found("src/partners/acme.rs", text), 1, "{text}");
+        assert_eq!(found("src/partners/encode.rs", text), 0);
+        assert_eq!(found("src/cli/run.rs", text), 0);
+    }
+    for text in ["let tag = format!(\"{slot}@{version}\");", "let fixed = \"/apps\";", "// format!(\"/{x}\")"] {
+        assert_eq!(found("src/partners/acme.rs", text), 0, "{text}");
+    }
+    assert_eq!(unchecked(Path::new("src/x.rs"), "config.dangerous().set_certificate_verifier(any);").len(), 2);
+    assert_eq!(unchecked(Path::new("src/x.rs"), "#[cfg(test)]\nuse danger_;"), Vec::<String>::new());
 }
 
 #[test]

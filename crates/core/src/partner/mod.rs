@@ -337,7 +337,9 @@ pub(crate) fn filled<'a>(
             continue;
         };
         let text = known(name).unwrap_or_default();
-        if text.is_empty() || text.chars().any(|c| c == '/' || c == '*' || c.is_control()) {
+        // `.` and `..` are one level of a path, and another place.
+        let leads_elsewhere = matches!(text, "" | "." | "..");
+        if leads_elsewhere || text.chars().any(|c| c == '/' || c == '*' || c.is_control()) {
             return Err(IdentityProblem::Forged { name: name.to_owned() });
         }
         identity.push_str(text);
