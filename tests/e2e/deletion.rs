@@ -67,10 +67,10 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
     assert_eq!(there(&world, "eu-west-1", &stored_name("keeps")), (true, false));
     assert_eq!(logins(&world, &keeps), 1);
 
-    // Kubernetes collects it after its owner, in its own time.
+    // Kubernetes collects it after its owner, in its own time: of kinds that are new it hears every half minute.
     world.eventually(
         "the target goes",
-        30,
+        90,
         |_| if gone("del-targets") { Ok(()) } else { Err("it is there".to_owned()) },
     );
     assert_eq!((there(&world, "us-west-2", &stored_name("del-targets")), logins(&world, &targets)), ((true, false), 1));
@@ -83,7 +83,7 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
     assert!(!gone("del-partner"), "the target stays, with a dead credential");
     assert_eq!((there(&world, "us-west-2", &stored_name("del-partner")), logins(&world, &partner)), ((true, false), 0));
 
-    world.eventually("the target goes", 30, |_| if gone("del-all") { Ok(()) } else { Err("it is there".to_owned()) });
+    world.eventually("the target goes", 90, |_| if gone("del-all") { Ok(()) } else { Err("it is there".to_owned()) });
     assert_eq!((there(&world, "us-west-2", &stored_name("del-all")), logins(&world, &all)), ((true, true), 0));
     for region in ["eu-west-1", "ap-southeast-2"] {
         assert_eq!(there(&world, region, &stored_name("del-all")), (false, false));
@@ -154,7 +154,7 @@ fn t18_an_adopted_and_an_observed_secret_are_never_deleted() {
     assert!(calls.iter().all(|call| !taken_away.contains(&call.operation.as_str())), "{calls:?}");
     for (name, secret) in [("adopt-keep", "legacy/payments/keep"), ("observe-keep", "shared/keep")] {
         assert_eq!(there(&world, "us-west-2", secret), (true, false), "{secret} stays");
-        world.eventually("the target goes", 30, |world| {
+        world.eventually("the target goes", 90, |world| {
             if world.data("payments", name).is_empty() { Ok(()) } else { Err(format!("{name} is there")) }
         });
     }
