@@ -28,7 +28,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::names::{Arn, Region};
+use mes_core::names::{Arn, Namespace, Region};
 use mes_core::scope::Granted;
 use mes_core::spec::{Admin, RemoteSecret};
 
@@ -50,6 +50,8 @@ pub struct Aws(Arc<Door>);
 struct Door {
     transport: Transport,
     sessions: Sessions,
+    /// The operator's own namespace.
+    home: Namespace,
     counted: Counted,
     limit: Duration,
     seal: Seal,
@@ -64,32 +66,41 @@ pub struct StoreSecret {
 }
 
 impl Aws {
-    /// A door on `transport`; `keys` reads static keys, `counted` is told of each call, and `limit` is the whole time
-    /// that one call may take, becoming somebody included (10 s in the product); claims are sealed and judged with
-    /// `seal`. Makes no call.
-    pub fn new(transport: Transport, keys: Arc<dyn KeySource>, counted: Counted, limit: Duration, seal: Seal) -> Self {
+    /// A door on `transport`; `keys` reads static keys, `home` is the operator's own namespace, `counted` is told of each
+    /// call, and `limit` is the whole time that one call may take, becoming somebody included (10 s in the product);
+    /// claims are sealed and judged with `seal`. Makes no call.
+    pub fn new(
+        transport: Transport,
+        keys: Arc<dyn KeySource>,
+        home: Namespace,
+        counted: Counted,
+        limit: Duration,
+        seal: Seal,
+    ) -> Self {
         let sessions = Sessions::new(transport.clone(), keys, counted.clone());
-        Self(Arc::new(Door { transport, sessions, counted, limit, seal }))
+        Self(Arc::new(Door { transport, sessions, home, counted, limit, seal }))
     }
 
     /// The secret that a resource may use. Makes no call.
     pub fn secret(&self, secret: &Granted<RemoteSecret>) -> StoreSecret {
-        self.open(RemoteSecret::clone(secret))
+        self.open(RemoteSecret::clone(secret), secret.claim.namespace.clone())
     }
 
     /// The store secret that holds an account's admin credential, to be read alone; `None` if a Secret of the cluster
-    /// holds it. Makes no call.
+    /// holds it. It is read in a session of the operator's own: were it the team's, IAM would have to open the admin
+    /// credential to every team. Makes no call.
     pub fn admin(&self, admin: &Granted<Admin>) -> Option<StoreSecret> {
         match &**admin {
             Admin::StoreSecret(secret) => {
-                Some(self.open(RemoteSecret { read_only: true, ..RemoteSecret::clone(secret) }))
+                let secret = RemoteSecret { read_only: true, ..RemoteSecret::clone(secret) };
+                Some(self.open(secret, self.0.home.clone()))
             }
             Admin::Secret(_) => None,
         }
     }
 
-    fn open(&self, secret: RemoteSecret) -> StoreSecret {
-        let whom = For::Namespace(secret.claim.cluster.clone(), secret.claim.namespace.clone());
+    fn open(&self, secret: RemoteSecret, namespace: Namespace) -> StoreSecret {
+        let whom = For::Namespace(secret.claim.cluster.clone(), namespace);
         let session = self.0.sessions.of(&secret.access, &secret.primary, whom);
         StoreSecret { aws: self.clone(), secret, session, arn: Mutex::new(None) }
     }

@@ -66,7 +66,8 @@ async fn world_within(limit: Duration) -> World {
     let pod = Credentials::new("AKIAPOD", "secret", None, None, "test");
     let transport = Transport { ambient: SharedCredentialsProvider::new(pod), ..Transport::real() };
     let keys = Arc::new(Keys::default());
-    let aws = Aws::new(transport, keys.clone(), counted, limit, key(1));
+    let home = Namespace::parse("mes-system").unwrap();
+    let aws = Aws::new(transport, keys.clone(), home, counted, limit, key(1));
     World { served, aws, counts, keys }
 }
 
@@ -346,7 +347,7 @@ async fn one_unreachable_region_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_strangers_secret_of_our_name_in_another_region_is_no_replica() {
+async fn t55_a_strangers_secret_of_our_name_in_another_region_is_no_replica() {
     let world = world().await;
     let stranger = world.secret(|remote| remote.primary = region(AWAY));
     stranger.create().await.unwrap();
@@ -365,7 +366,7 @@ async fn a_strangers_secret_of_our_name_in_another_region_is_no_replica() {
 }
 
 #[tokio::test]
-async fn what_was_decided_upon_one_secret_never_meets_another_of_its_name() {
+async fn t02_what_was_decided_upon_one_secret_never_meets_another_of_its_name() {
     let world = world().await;
     let secret = world.secret(|_| ());
     secret.create().await.unwrap();
@@ -421,7 +422,7 @@ async fn a_secret_of_another_account_is_not_taken_for_ours() {
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
+async fn t35_a_role_is_assumed_once_a_namespace_with_external_id_name_and_tags() {
     let world = world().await;
     let role = |remote: &mut RemoteSecret| remote.access.role = Some(RoleArn::parse(ROLE).unwrap());
     world.turn(|knobs| {
@@ -470,8 +471,9 @@ async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
         time: aws_smithy_async::time::SharedTimeSource::new(shifted.clone()),
         ..plain.aws.0.transport.clone()
     };
-    let counted = plain.aws.0.counted.clone();
-    let aws = Aws::new(transport, plain.keys.clone(), counted, Duration::from_secs(10), key(1));
+    let door = &plain.aws.0;
+    let (home, counted) = (door.home.clone(), door.counted.clone());
+    let aws = Aws::new(transport, plain.keys.clone(), home, counted, Duration::from_secs(10), key(1));
     let world = World { aws, ..plain };
     let secret = || world.secret(|remote| remote.access.role = Some(RoleArn::parse(ROLE).unwrap()));
     for (seconds, assumed) in [(0, 1), (3200, 1), (3400, 2), (3500, 2)] {

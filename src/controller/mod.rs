@@ -87,7 +87,14 @@ pub async fn run(
     let home = Home::of(&client, &settings.home);
     let context = Arc::new(Context {
         cluster,
-        aws: Aws::new(outside.aws.clone(), Arc::new(Keys(home.clone())), counted, CALL, outside.seal.clone()),
+        aws: Aws::new(
+            outside.aws.clone(),
+            Arc::new(Keys(home.clone())),
+            settings.home.clone(),
+            counted,
+            CALL,
+            outside.seal.clone(),
+        ),
         home,
         announcer: Announcer::new(client.clone(), &settings.instance),
         registry: partners::registry(),

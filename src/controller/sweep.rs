@@ -17,6 +17,7 @@ use mes_core::scope::{AdminReference, Store};
 use mes_core::spec::Access;
 use mes_core::status::{self, Truth};
 use tokio::sync::Notify;
+use url::Url;
 
 use super::context::Context;
 use super::subject::Subject;
@@ -275,12 +276,18 @@ fn access(context: &Context, store: &Store) -> Access {
 /// An endpoint of its own would receive every value of the store: only AWS's hosts, unless the operator's flag says so.
 fn allowed(context: &Context, store: &Store) -> Option<Fault> {
     let endpoint = store.endpoint.as_deref()?;
-    let host = endpoint.strip_prefix("https://").map(|rest| rest.split(['/', ':']).next().unwrap_or_default());
-    let aws = host.is_some_and(|host| {
-        [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|suffix| host.ends_with(suffix))
-    });
-    (!aws && !context.settings.any_store_endpoint)
+    (!is_of_aws(endpoint) && !context.settings.any_store_endpoint)
         .then(|| Fault::new(Place::Guard, FaultKind::Denied, "EndpointNotAllowed"))
+}
+
+/// Read as the client reads it: a host is what a URL says it is, not what stands before the first slash.
+fn is_of_aws(endpoint: &str) -> bool {
+    let Ok(url) = Url::parse(endpoint) else { return false };
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let host = url.host_str().unwrap_or_default();
+    let aws = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|suffix| host.ends_with(suffix));
+    url.scheme() == "https" && plain && aws
 }
 
 fn wrong_account(store: &Store, identity: &Result<AccountId, Fault>) -> Option<Fault> {
@@ -412,5 +419,38 @@ async fn check_account(context: &Context, wire: &PartnerAccount) {
     let after = PartnerAccountStatus { observed_generation: Some(generation), conditions };
     if let Err(fault) = account_status(&context.outside.cluster, wire, &after).await {
         context.tally.failed(&fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_aws;
+
+    #[test]
+    fn t35_a_stores_endpoint_is_a_host_of_aws_over_https_however_it_is_spelled() {
+        for endpoint in [
+            "https://secretsmanager.us-west-2.amazonaws.com",
+            "https://vpce-1-a.secretsmanager.us-west-2.vpce.amazonaws.com:443/",
+            "https://secretsmanager.cn-north-1.amazonaws.com.cn",
+            "https://SECRETSMANAGER.us-west-2.api.aws",
+        ] {
+            assert!(is_of_aws(endpoint), "{endpoint}");
+        }
+        for endpoint in [
+            "http://secretsmanager.us-west-2.amazonaws.com",
+            "https://amazonaws.com",
+            "https://evilamazonaws.com",
+            "https://amazonaws.com.evil.example",
+            "https://evil.example#.amazonaws.com",
+            "https://evil.example?.amazonaws.com",
+            "https://evil.example\\.amazonaws.com",
+            "https://x.amazonaws.com@evil.example",
+            "https://a@x.amazonaws.com",
+            "https://127.0.0.1/.amazonaws.com",
+            "secretsmanager.us-west-2.amazonaws.com",
+            "",
+        ] {
+            assert!(!is_of_aws(endpoint), "{endpoint}");
+        }
     }
 }

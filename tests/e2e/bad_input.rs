@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use sandbox::{App, Door, Entry, Fate, Fault, Knobs};
 use serde_json::{Value, json};
 
+use crate::iam;
 use crate::world::{Operator, World, condition_of};
 
 /// The Salesforce host of the sandbox that the operator reaches.
@@ -50,9 +51,11 @@ pub(crate) fn room(world: &World, namespace: &str) {
 
 /// A store like `default`, for one namespace.
 pub(crate) fn store(world: &World, name: &str, namespace: &str) -> Value {
+    iam::admit(world, name, &["us-west-2", "eu-west-1"], &["legacy/{namespace}/*"], iam::To::Role);
     json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": name},
-        "spec": {"region": "us-west-2", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}},
-            "endpoint": world.sandbox.url(), "prefix": name, "regions": [{"name": "eu-west-1"}],
+        "spec": {"region": "us-west-2", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}, "assumeRole": {"roleARN": iam::role(name)}},
+            "kmsKeyID": iam::key("us-west-2"),
+            "endpoint": world.sandbox.url(), "prefix": name, "regions": [{"name": "eu-west-1", "kmsKeyID": iam::key("eu-west-1")}],
             "rotationRoleARN": "arn:aws:iam::123456789012:role/mes-rotation",
             "grants": [{"namespaces": [namespace], "manage": ["legacy/{namespace}/*"], "observe": ["legacy/{namespace}/*"]}]}})
 }
@@ -215,7 +218,8 @@ pub(crate) fn described(world: &World, name: &str) -> Option<Value> {
 
 /// The calls of the operator after a number that can change something at AWS or a partner, or read a value from AWS.
 pub(crate) fn deeds(world: &World, after: u64) -> Vec<String> {
-    const QUIET: [&str; 6] = ["ListSecrets", "DescribeSecret", "GetCallerIdentity", "token", "usage", "main_pair"];
+    const QUIET: [&str; 7] =
+        ["AssumeRole", "ListSecrets", "DescribeSecret", "GetCallerIdentity", "token", "usage", "main_pair"];
     let log = world.sandbox.with(|sandbox| sandbox.log(after));
     let ours = |entry: &&Entry| !entry.caller.contains("AKIASOMEBODYELSE0001");
     let loud = |entry: &&Entry| !QUIET.contains(&entry.operation.as_str());

@@ -1,12 +1,15 @@
 //! Stores that don't answer as they should, and AWS secrets that are not ours to touch: told, held, left to the byte.
 
-use sandbox::{Fate, Fault};
+use std::collections::BTreeMap;
+
+use sandbox::{Fate, Fault, Setup};
 use serde_json::{Value, json};
 
 use crate::bad_input::{
     Row, alive, app, aws, changed, clear, deeds, described, fields, from_seed, logs_in, make, now, resource, room,
     seed, stalled, store, text, told, turn, waiting,
 };
+use crate::iam::{self, To};
 use crate::world::{World, condition_of, world};
 use xtask::scratch::free_port;
 
@@ -130,7 +133,10 @@ fn a_store_that_does_not_answer_as_it_should_is_told_there_and_at_each_resource_
             keys(&world, &format!("badstore-{name}"), key);
         }
         let mut store = store(&world, &format!("badstore-{name}"), ROOM);
-        store["spec"]["auth"]["secretRef"]["name"] = format!("badstore-{name}").into();
+        store["spec"]["auth"] = json!({"secretRef": {"name": format!("badstore-{name}")}});
+        let key = if key.is_empty() { "AKIANOKEYS0000000001" } else { key };
+        let prefix = format!("badstore-{name}");
+        iam::admit(&world, &prefix, &["us-west-2", "eu-west-1"], &["legacy/{namespace}/*"], To::Keys(key, ROOM));
         if name == "nobody-there" {
             store["spec"]["endpoint"] = format!("http://127.0.0.1:{}", free_port().unwrap()).into();
         }
@@ -165,7 +171,7 @@ fn a_store_that_does_not_answer_as_it_should_is_told_there_and_at_each_resource_
     keys(&world, "badstore-no-keys", "AKIANOKEYS0000000001");
     world.apply(&{
         let mut mended = store(&world, "badstore-nobody-there", ROOM);
-        mended["spec"]["auth"]["secretRef"]["name"] = "badstore-nobody-there".into();
+        mended["spec"]["auth"] = json!({"secretRef": {"name": "badstore-nobody-there"}});
         mended
     });
     for (name, ..) in wrong {
@@ -185,6 +191,11 @@ fn made(world: &World, name: &str, value: &Value, more: &Value) -> Value {
     let mut body = json!({"Name": name, "SecretString": value.to_string(), "ClientRequestToken": format!("by-a-person-{:0>24}", name.len())});
     for (key, text) in more.as_object().unwrap() {
         body[key] = text.clone();
+    }
+    if name.starts_with("legacy/") {
+        let mut tags = body["Tags"].as_array().cloned().unwrap_or_default();
+        tags.push(iam::granted(world, "badaws"));
+        body["Tags"] = tags.into();
     }
     aws(world, "CreateSecret", &body);
     described(world, name).unwrap()
@@ -229,6 +240,7 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
     }
     let mut empty = json!({"Name": "legacy/badaws/empty"});
     empty["Description"] = "no value".into();
+    empty["Tags"] = json!([iam::granted(&world, ROOM)]);
     aws(&world, "CreateSecret", &empty);
     seed(&world, ROOM, "seed", &fields(&good));
     let adopted = |name: &str| {
@@ -237,7 +249,11 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
     };
     let mut keyed = from_seed("seed");
     keyed["regions"] = json!([{"name": "us-west-2", "kmsKeyID": "alias/no-such-key"}]);
-    turn(&world, |knobs| knobs.kms_keys = Some(vec!["alias/aws/secretsmanager".to_owned()]));
+    // IAM allows the key behind that alias, which then can't be used.
+    let alias = format!("arn:aws:kms:us-west-2:{}:alias/no-such-key", iam::ACCOUNT);
+    let aliases = BTreeMap::from([(alias, iam::key("us-west-2"))]);
+    world.judge(Setup { aliases, ..Setup::default() });
+    turn(&world, |knobs| knobs.kms_keys = Some(vec![iam::key("us-west-2"), iam::key("eu-west-1")]));
     let rows = [
         stalled(
             "scheduled",

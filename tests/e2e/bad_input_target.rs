@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::bad_input::{
     Row, alive, app, aws, clear, fields, from_seed, make, resource, room, secret, seed, stalled, text, told,
 };
+use crate::iam::granted;
 use crate::world::{World, condition_of, world};
 
 const ROOM: &str = "badtarget";
@@ -49,7 +50,7 @@ fn a_target_that_is_taken_is_left_as_it_is_and_the_others_are_served() {
     aws(
         &world,
         "CreateSecret",
-        &json!({"Name": "legacy/badtarget/large", "ClientRequestToken": "by-a-person-000000000000000000000000", "SecretString": json!({"blob": "x".repeat(30_000)}).to_string()}),
+        &json!({"Name": "legacy/badtarget/large", "Tags": [granted(&world, "badtarget")], "ClientRequestToken": "by-a-person-000000000000000000000000", "SecretString": json!({"blob": "x".repeat(30_000)}).to_string()}),
     );
     let large = json!({"onboard": {"observe": {}}, "storeRef": {"secretName": "legacy/badtarget/large"},
         "targets": [{"name": "large-target", "data": keys}]});

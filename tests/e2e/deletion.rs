@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::iam::granted;
 use crate::world::{World, condition_of, world, writes};
 
 /// A minted PostgreSQL resource of two roles `payments_NAME_a` and `_b`, in service.
@@ -66,7 +67,12 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
     assert_eq!(there(&world, "eu-west-1", &stored_name("keeps")), (true, false));
     assert_eq!(logins(&world, &keeps), 1);
 
-    assert!(gone("del-targets"), "the target goes");
+    // Kubernetes collects it after its owner, in its own time: of kinds that are new it hears every half minute.
+    world.eventually(
+        "the target goes",
+        90,
+        |_| if gone("del-targets") { Ok(()) } else { Err("it is there".to_owned()) },
+    );
     assert_eq!((there(&world, "us-west-2", &stored_name("del-targets")), logins(&world, &targets)), ((true, false), 1));
 
     assert!(!gone("del-store") && world.logs_in("payments", "del-store"));
@@ -77,7 +83,7 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
     assert!(!gone("del-partner"), "the target stays, with a dead credential");
     assert_eq!((there(&world, "us-west-2", &stored_name("del-partner")), logins(&world, &partner)), ((true, false), 0));
 
-    assert!(gone("del-all"));
+    world.eventually("the target goes", 90, |_| if gone("del-all") { Ok(()) } else { Err("it is there".to_owned()) });
     assert_eq!((there(&world, "us-west-2", &stored_name("del-all")), logins(&world, &all)), ((true, true), 0));
     for region in ["eu-west-1", "ap-southeast-2"] {
         assert_eq!(there(&world, region, &stored_name("del-all")), (false, false));
@@ -98,7 +104,7 @@ fn deletion_keeps_targets_store_and_partner_unless_an_axis_says_otherwise() {
 }
 
 #[test]
-fn an_adopted_and_an_observed_secret_are_never_deleted() {
+fn t18_an_adopted_and_an_observed_secret_are_never_deleted() {
     let world = world();
     let operator = world.operator(&[]);
     world.roles(&["payments_keep_a", "payments_keep_b"]);
@@ -111,7 +117,7 @@ fn an_adopted_and_an_observed_secret_are_never_deleted() {
         let made = world.aws(
             "us-west-2",
             "CreateSecret",
-            &json!({"Name": name, "SecretString": text, "ClientRequestToken": token}),
+            &json!({"Name": name, "SecretString": text, "ClientRequestToken": token, "Tags": [granted(&world, "payments")]}),
         );
         assert!(made["ARN"].is_string(), "{made}");
     }
@@ -141,10 +147,14 @@ fn an_adopted_and_an_observed_secret_are_never_deleted() {
     for name in ["adopt-keep", "observe-keep"] {
         world.condition(&["mes", "-n", "payments", name], "Ready", "True", None, 60);
     }
+    let mark = world.mark();
     world.delete(&["mes", "-n", "payments", "adopt-keep", "observe-keep"]);
+    let taken_away = ["DeleteSecret", "RemoveRegionsFromReplication", "StopReplicationToReplica"];
+    let calls = world.calls(mark);
+    assert!(calls.iter().all(|call| !taken_away.contains(&call.operation.as_str())), "{calls:?}");
     for (name, secret) in [("adopt-keep", "legacy/payments/keep"), ("observe-keep", "shared/keep")] {
         assert_eq!(there(&world, "us-west-2", secret), (true, false), "{secret} stays");
-        world.eventually("the target goes", 30, |world| {
+        world.eventually("the target goes", 90, |world| {
             if world.data("payments", name).is_empty() { Ok(()) } else { Err(format!("{name} is there")) }
         });
     }

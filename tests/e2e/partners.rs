@@ -7,6 +7,7 @@ use sandbox::App;
 use sandbox::RotationFailure;
 use serde_json::{Value, json};
 
+use crate::iam::{self, granted};
 use crate::world::{World, condition_of, world, writes};
 
 const HOST: &str = "acme.my.salesforce.com";
@@ -105,14 +106,14 @@ fn a_salesforce_pair_is_rotated_by_an_admin_and_waits_until_the_partner_accepts_
     drop(operator);
 }
 
-fn bigid(name: &str) -> Value {
+pub(crate) fn bigid(name: &str) -> Value {
     json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret", "metadata": {"name": name, "namespace": "privacy"},
         "spec": {"partner": {"type": "BigIDClientSecret"}, "onboard": {"fromSecret": {"name": format!("{name}-seed")}},
             "rotation": {"engine": "SecretsManager", "schedule": "rate(30 days)", "window": "4h"},
             "regions": [{"name": "eu-west-1"}], "targets": [{"name": name}]}})
 }
 
-fn bigid_seed(name: &str) -> Value {
+pub(crate) fn bigid_seed(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/seed", "metadata": {"name": format!("{name}-seed"), "namespace": "privacy"},
         "stringData": {"hostname": "acme.bigid.cloud", "refreshToken": "seedseed1234567890abcdef"}})
 }
@@ -208,7 +209,7 @@ fn an_adopted_secret_is_claimed_kept_and_rotated_on_request() {
     world.postgres.psql("ALTER ROLE payments_ad_a LOGIN PASSWORD 'made-by-terraform-once'").unwrap();
     let value = json!({"host": world.postgres.host(), "port": "5432", "dbname": "postgres", "username": "payments_ad_a", "password": "made-by-terraform-once"});
     let made = world.aws("us-west-2", "CreateSecret", &json!({"Name": "legacy/payments/ad", "SecretString": value.to_string(),
-        "Description": "by Terraform", "ClientRequestToken": "00000000-0000-0000-0000-0000000000ad", "Tags": [{"Key": "team", "Value": "payments"}]}));
+        "Description": "by Terraform", "ClientRequestToken": "00000000-0000-0000-0000-0000000000ad", "Tags": [{"Key": "team", "Value": "payments"}, granted(&world, "payments")]}));
     assert!(made["ARN"].is_string(), "{made}");
     world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret", "metadata": {"name": "ad", "namespace": "payments"},
         "spec": {"partner": {"type": "PostgreSQLRole", "accountRef": {"name": "pg-main"}, "parameters": {"username": "payments_ad_a", "alternateUsername": "payments_ad_b"}},
@@ -255,14 +256,15 @@ fn an_observed_secret_is_delivered_and_followed_also_as_text_and_from_a_replica_
     let world = world();
     let operator = world.operator(&[]);
     let url = world.sandbox.url();
+    iam::admit(&world, "e2e-eu", &["eu-west-1"], &["shared/*"], iam::To::Role);
     world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": "europe"},
-        "spec": {"region": "eu-west-1", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}}, "endpoint": url, "prefix": "e2e-eu",
+        "spec": {"region": "eu-west-1", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}, "assumeRole": {"roleARN": iam::role("e2e-eu")}}, "endpoint": url, "prefix": "e2e-eu",
             "grants": [{"namespaces": ["payments"], "observe": ["shared/*"]}]}}));
     let make = |name: &str, value: &str, token: &str| {
         let made = world.aws(
             "us-west-2",
             "CreateSecret",
-            &json!({"Name": name, "SecretString": value, "ClientRequestToken": token,
+            &json!({"Name": name, "SecretString": value, "ClientRequestToken": token, "Tags": [granted(&world, "payments")],
             "AddReplicaRegions": [{"Region": "eu-west-1"}]}),
         );
         assert!(made["ARN"].is_string(), "{made}");

@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use crate::iam;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use sandbox::{Door, Entry, Options as SandboxOptions, Served};
+use sandbox::{Door, Entry, Options as SandboxOptions, Served, Setup};
 use serde_json::{Value, json};
 use xtask::control_plane::{ControlPlane, Options};
 use xtask::scratch::{Scratch, free_port};
@@ -24,6 +25,10 @@ pub(crate) struct World {
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
     account: PathBuf,
+    /// UID of `kube-system`.
+    cluster: String,
+    /// The policies that the sandbox judges by.
+    policies: Mutex<Setup>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -64,7 +69,17 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
         let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
-        let mut world = Self { plane, postgres, sandbox, scratch, account: PathBuf::new(), _runtime: runtime };
+        let cluster = plane.kubectl_ok(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]);
+        let mut world = Self {
+            plane,
+            postgres,
+            sandbox,
+            scratch,
+            account: PathBuf::new(),
+            cluster: cluster.expect("kube-system"),
+            policies: Mutex::new(iam::principals()),
+            _runtime: runtime,
+        };
         world.prepare();
         world.account =
             world.plane.service_account_kubeconfig("mes-system", "mes").expect("a token of the ServiceAccount");
@@ -89,18 +104,32 @@ impl World {
         self.lend("orders");
         self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "aws-keys", "namespace": "mes-system"},
             "stringData": {"accessKeyID": "AKIAMESOPERATOR00001", "secretAccessKey": "not-verified-by-the-sandbox"}}));
+        iam::admit(self, "e2e", &iam::REGIONS, &iam::ADOPTED, iam::To::Role);
         let endpoint = format!("postgresql://{host}:5432/postgres");
         self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "pg-main-admin", "namespace": "mes-system"},
             "stringData": {"username": "admin", "password": password, "endpoint": endpoint, "ca.crt": ca}}));
         self.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": "default"},
-            "spec": {"region": "us-west-2", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}}, "endpoint": url, "prefix": "e2e",
-                "regions": [{"name": "eu-west-1"}, {"name": "ap-southeast-2"}],
+            "spec": {"region": "us-west-2", "accountID": "123456789012", "auth": {"secretRef": {"name": "aws-keys"}, "assumeRole": {"roleARN": iam::role("e2e")}}, "endpoint": url, "prefix": "e2e",
+                "kmsKeyID": iam::key("us-west-2"),
+                "regions": [{"name": "eu-west-1", "kmsKeyID": iam::key("eu-west-1")}, {"name": "ap-southeast-2", "kmsKeyID": iam::key("ap-southeast-2")}],
                 "rotationRoleARN": "arn:aws:iam::123456789012:role/mes-rotation",
                 "grants": [{"namespaceSelector": {}}, {"namespaces": ["payments"], "manage": ["legacy/{namespace}/*"], "observe": ["shared/*"]}]}}));
         self.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": "pg-main"},
             "spec": {"partnerTypes": ["PostgreSQLRole"], "endpoint": endpoint, "caBundle": ca, "privateNetworks": ["127.0.0.1/32"],
                 "admin": {"secretRef": {"name": "pg-main-admin"}},
                 "grants": [{"namespaceSelector": {"matchLabels": {"db": "main"}}, "identities": ["{namespace}_*"]}]}}));
+    }
+
+    /// The UID of `kube-system`.
+    pub(crate) fn cluster(&self) -> String {
+        self.cluster.clone()
+    }
+
+    /// Adds policies to those that the sandbox judges by.
+    pub(crate) fn judge(&self, more: Setup) {
+        let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+        policies.merge(more);
+        self.sandbox.with(|sandbox| sandbox.judge_by(Some(&policies))).expect("policies that can be read");
     }
 
     /// Binds the chart's roles in a namespace, as its values do for those that they name.
@@ -386,7 +415,8 @@ impl World {
 
 /// The operations that a call at AWS or Salesforce changes something with.
 pub(crate) fn writes(entry: &Entry) -> bool {
-    const READS: [&str; 8] = [
+    const READS: [&str; 9] = [
+        "AssumeRole",
         "DescribeSecret",
         "GetSecretValue",
         "BatchGetSecretValue",

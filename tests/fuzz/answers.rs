@@ -229,7 +229,8 @@ fn secrets_manager_answers() {
         ..Transport::real()
     };
     let seal = Seal::with(&[7; Seal::KEY]).unwrap();
-    let aws = Aws::new(transport, Arc::new(NoKeys), Arc::new(|_, _, _| ()), Duration::from_secs(10), seal);
+    let home = Namespace::parse("mes-system").unwrap();
+    let aws = Aws::new(transport, Arc::new(NoKeys), home, Arc::new(|_, _, _| ()), Duration::from_secs(10), seal);
     let remote = RemoteSecret {
         store: ObjectName::parse("default").unwrap(),
         access: Access { endpoint: None, keys: None, role: None, external_id: UID.to_owned() },

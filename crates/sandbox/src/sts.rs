@@ -89,7 +89,8 @@ impl Sts {
                 tags: session.tags.clone(),
             });
         }
-        if let Some(owner) = iam.and_then(|iam| iam.owner(access_key)) {
+        let elsewhere = knobs.access_key_accounts.contains_key(access_key);
+        if let Some(owner) = iam.and_then(|iam| iam.owner(access_key)).filter(|_| !elsewhere) {
             let account = owner.split(':').nth(4).unwrap_or(ACCOUNT).to_owned();
             // Keys of a role are those of a session, as a pod has them; its name is of no matter here.
             let session = owner.split_once(":role/").map(|(_, path)| {

@@ -189,18 +189,28 @@ impl Sandbox {
         self.sts.session_tags(access_key)
     }
 
-    /// Loads policies: from now on every request to Secrets Manager and STS is judged by them. `None`: by nothing.
+    /// Loads policies in place of those before: from now on every request to Secrets Manager and STS is judged by them.
+    /// `None`: by nothing.
     ///
     /// # Errors
     /// Which document can't be read, and why.
     pub fn judge_by(&mut self, setup: Option<&Setup>) -> Result<(), String> {
-        self.iam = setup.map(Iam::load).transpose()?;
+        let mut loaded = setup.map(Iam::load).transpose()?;
+        if let (Some(after), Some(before)) = (&mut loaded, self.iam.take()) {
+            after.follow(before);
+        }
+        self.iam = loaded;
         Ok(())
     }
 
-    /// What was judged since policies were loaded, each different judgement once.
+    /// What was judged since policies were first loaded, each different judgement once.
     pub fn judgements(&self) -> Vec<Judgement> {
         self.iam.iter().flat_map(Iam::judgements).cloned().collect()
+    }
+
+    /// Forgets what was judged.
+    pub fn forget_judgements(&mut self) {
+        self.iam.iter_mut().for_each(Iam::forget);
     }
 
     /// Keeps every appointment due, as the next call would.

@@ -33,6 +33,7 @@ struct Aws {
 fn install() -> Install {
     Install {
         account: ACCOUNT.into(),
+        store_role: "mes-store".into(),
         primary: PRIMARY.into(),
         replicas: vec![REPLICA.into()],
         prefix: "mes".into(),

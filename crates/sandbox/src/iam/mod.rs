@@ -48,6 +48,46 @@ pub struct Entity {
     pub policies: BTreeMap<String, Value>,
 }
 
+impl Setup {
+    /// Takes in another: documents of one place get the statements of both.
+    pub fn merge(&mut self, other: Self) {
+        for (arn, entity) in other.principals {
+            let own = self.principals.entry(arn).or_default();
+            own.trust = match (own.trust.take(), entity.trust) {
+                (Some(mut one), Some(other)) => {
+                    join(&mut one, other);
+                    Some(one)
+                }
+                (one, other) => one.or(other),
+            };
+            entity.policies.into_iter().for_each(|(name, policy)| put(&mut own.policies, name, policy));
+        }
+        other.keys.into_iter().for_each(|(arn, policy)| put(&mut self.keys, arn, policy));
+        self.access_keys.extend(other.access_keys);
+        self.aliases.extend(other.aliases);
+    }
+}
+
+fn put(documents: &mut BTreeMap<String, Value>, name: String, document: Value) {
+    match documents.get_mut(&name) {
+        Some(own) => join(own, document),
+        None => {
+            documents.insert(name, document);
+        }
+    }
+}
+
+fn join(document: &mut Value, mut other: Value) {
+    let (Some(own), Some(more)) = (document["Statement"].as_array_mut(), other["Statement"].as_array_mut()) else {
+        return;
+    };
+    for statement in more.drain(..) {
+        if !own.contains(&statement) {
+            own.push(statement);
+        }
+    }
+}
+
 /// One judgement, as often as it was made the same way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Judgement {
@@ -152,6 +192,16 @@ impl Iam {
         let trust = self.entities.get(&asked.resource).and_then(|role| role.trust.as_ref());
         let of_role = trust.map(|policy| policy.of_resource(asked, who)).unwrap_or_default();
         self.with_resource(who, asked, named("trust", of_role))
+    }
+
+    /// Forgets what was judged.
+    pub(crate) fn forget(&mut self) {
+        self.judgements.clear();
+    }
+
+    /// Keeps what was judged by the policies before these.
+    pub(crate) fn follow(&mut self, before: Self) {
+        self.judgements = before.judgements;
     }
 
     /// What was judged since the policies were loaded.

@@ -27,6 +27,8 @@ pub const DOCUMENTS: [(&str, &str); 9] = [
 pub struct Install {
     /// Account of the store, twelve digits; also that of the operator.
     pub account: String,
+    /// Name of the store's role: `mes-store`, where a cluster has one store.
+    pub store_role: String,
     /// Region of the store.
     pub primary: String,
     /// Its replica regions.
@@ -67,7 +69,7 @@ impl Install {
         };
         let principals = BTreeMap::from([
             (self.role("mes-base"), entity("mes-base-trust-irsa", &["mes-base"])),
-            (self.role("mes-store"), entity("mes-store-trust", &["mes-store", "mes-store-optional"])),
+            (self.role(&self.store_role), entity("mes-store-trust", &["mes-store", "mes-store-optional"])),
             (self.role("mes-rotation"), entity("mes-rotation-trust", &["mes-rotation"])),
         ]);
         let every = [&self.primary_keys, &self.replica_keys, &self.adopted.1, &self.admin.1];
@@ -78,10 +80,21 @@ impl Install {
         Setup { principals, keys: keys.collect(), ..Setup::default() }
     }
 
+    /// A user under the same documents, for a store without a role: the path of one namespace stands where the tag did.
+    pub fn user(&self, namespace: &str) -> Entity {
+        let policy = |name: &str| {
+            let text = self.document(name, &self.primary).to_string();
+            let text = text.replace("${aws:PrincipalTag/mes-namespace}", namespace);
+            (name.to_owned(), serde_json::from_str(&text).unwrap_or_default())
+        };
+        Entity { trust: None, policies: ["mes-base", "mes-store", "mes-store-optional"].map(policy).into() }
+    }
+
     /// One document, filled; `Null` if there is none of that name. `region` is the region of a key.
     pub fn document(&self, name: &str, region: &str) -> Value {
         let text = DOCUMENTS.iter().find(|(known, _)| *known == name).map_or("null", |(_, text)| text);
-        let mut document: Value = serde_json::from_str(text).unwrap_or_default();
+        let text = text.replace(":role/mes-store\"", &format!(":role/{}\"", self.store_role));
+        let mut document: Value = serde_json::from_str(&text).unwrap_or_default();
         let words = self.words(region);
         if let Some(statements) = document["Statement"].as_array_mut() {
             let filled = statements.iter().filter_map(|statement| fill(statement, &words)).collect();
