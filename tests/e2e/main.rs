@@ -1,5 +1,6 @@
 //! The main job, end to end, on real parts.
 
+mod authority;
 mod bad_input;
 mod bad_input_partner;
 mod bad_input_seed;
@@ -15,4 +16,5 @@ mod main_job;
 mod partners;
 mod prober;
 mod schedule;
+mod strict;
 mod world;

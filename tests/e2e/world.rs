@@ -23,7 +23,8 @@ pub(crate) struct World {
     pub(crate) postgres: PostgreSql,
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
-    account: PathBuf,
+    /// A kubeconfig with the token of the operator's ServiceAccount.
+    pub(crate) account: PathBuf,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -80,12 +81,7 @@ impl World {
         for namespace in ["payments", "privacy", "orders"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"db": "main"}}}));
         }
-        // The chart's manifests as they are committed: definitions, ServiceAccount, roles, bindings. Its Deployment stays
-        // without a pod, since nothing schedules here; the process runs beside it with the same rights.
-        let rendered = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/rendered/demo.yaml");
-        self.plane
-            .kubectl_apply(&std::fs::read_to_string(rendered).expect("the rendered chart"))
-            .expect("the chart applies");
+        self.install();
         self.lend("orders");
         self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "aws-keys", "namespace": "mes-system"},
             "stringData": {"accessKeyID": "AKIAMESOPERATOR00001", "secretAccessKey": "not-verified-by-the-sandbox"}}));
@@ -101,6 +97,15 @@ impl World {
             "spec": {"partnerTypes": ["PostgreSQLRole"], "endpoint": endpoint, "caBundle": ca, "privateNetworks": ["127.0.0.1/32"],
                 "admin": {"secretRef": {"name": "pg-main-admin"}},
                 "grants": [{"namespaceSelector": {"matchLabels": {"db": "main"}}, "identities": ["{namespace}_*"]}]}}));
+    }
+
+    /// The chart's manifests as they are committed: definitions, ServiceAccount, roles, bindings, both admission policies.
+    /// Its Deployment stays without a pod, since nothing schedules here; the process runs beside it with the same rights.
+    pub(crate) fn install(&self) {
+        let rendered = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/rendered/demo.yaml");
+        self.plane
+            .kubectl_apply(&std::fs::read_to_string(rendered).expect("the rendered chart"))
+            .expect("the chart applies");
     }
 
     /// Binds the chart's roles in a namespace, as its values do for those that they name.
