@@ -264,7 +264,7 @@ fn t14_an_account_that_points_elsewhere_alone_sends_nothing_anywhere() {
         world.condition(&db, "Ready", "True", Some("InService"), 90);
         let (roles, held) = (all_roles(world), world.data(room_name, "db"));
         let other_ca = xtask::certificates::Authority::new("of an attacker").unwrap().pem().to_owned();
-        let evil = json!(endpoint.as_str().unwrap().replace(&world.postgres.host(), "evil.example.com"));
+        let evil = json!(endpoint.as_str().unwrap().replace(world.postgres.host(), "evil.example.com"));
         for (endpoint, ca) in [(evil, ca.clone()), (endpoint.clone(), json!(other_ca))] {
             let mark = operator.log().len();
             account(endpoint, ca);

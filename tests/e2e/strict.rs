@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use xtask::binaries::{Tool, find_or_build};
 
 use crate::bad_input::{app, fields, from_seed, logs_in, secret, seed};
-use crate::world::{World, world};
+use crate::world::{World, condition_of, world};
 
 const ROOM: &str = "payments";
 const STRICT: &str = "install=strict,namespaces=null,strict[0].namespace=payments,strict[0].targets={st-crm,st-db,st-extra},strict[0].seeds={st-seed}";
@@ -108,7 +108,8 @@ fn the_strict_install_does_the_whole_main_job_with_named_secrets_alone() {
 
     // A name that the values lack is told, and the others are served all the same.
     made("st-db", &db(json!([{"name": "st-db"}, {"name": "st-unnamed"}])));
-    world.condition(&mes("st-db"), "Synced", "False", Some("TargetForbidden"), 60);
+    let told = world.condition(&mes("st-db"), "Synced", "False", Some("TargetForbidden"), 60);
+    assert!(condition_of(&told, "Synced")["message"].as_str().unwrap().contains("st-unnamed"), "{told}");
     assert!(world.logs_in(ROOM, "st-db") && world.get(&["secret", "-n", ROOM, "st-unnamed"]).is_null());
 
     // All of it by name.
