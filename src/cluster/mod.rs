@@ -10,6 +10,7 @@ mod event;
 mod fault;
 mod journal;
 pub mod lease;
+mod lent;
 mod merge;
 mod namespace;
 pub mod seal;
@@ -21,6 +22,7 @@ mod tests;
 pub use admin::Home;
 pub use event::{Announcer, EventKind, Notice};
 pub use lease::{Campaign, LeaseHandle};
+pub use lent::lent_by_name;
 pub use namespace::Namespace;
 pub use target::{Rendered, SeedSecret, Wanted};
 

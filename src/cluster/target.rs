@@ -29,6 +29,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::namespace::identity;
 use super::{
     ADOPT_ANNOTATION, FIELD_MANAGER, NO_SUCH_REVISION, Namespace, RESOURCE_LABEL, SEED_TYPE, VERSION_ANNOTATION, fault,
+    lent_by_name,
 };
 
 /// The keys and texts of a target, as `mes_core::target::render` gives them.
@@ -102,17 +103,35 @@ impl Namespace {
         Ok(Some(target))
     }
 
-    /// All Secrets with the resource's label, metadata only.
+    /// All Secrets with the resource's label, metadata only. Where they may not be listed, those that a role names.
     pub async fn labelled(&self) -> Answer<Vec<Labelled>> {
         let ours = ListParams::default().labels(&format!("{RESOURCE_LABEL}={}", self.own.name));
-        let list = self.secrets.list_metadata(&ours).await.map_err(|error| fault::of(&error))?;
-        let lines = list.items.into_iter().map(|object| {
-            let name = object.metadata.name.clone().unwrap_or_default();
-            let (uid, revision) = identity(&object.metadata)?;
+        let found = match self.secrets.list_metadata(&ours).await.map_err(|error| fault::of(&error)) {
+            Ok(list) => list.items.into_iter().map(|object| object.metadata).collect(),
+            Err(refused) if refused.kind == FaultKind::Denied => self.labelled_by_name(refused).await?,
+            Err(fault) => return Err(fault),
+        };
+        let lines = found.into_iter().map(|metadata| {
+            let name = metadata.name.clone().unwrap_or_default();
+            let (uid, revision) = identity(&metadata)?;
             let name = TargetName::parse(name).map_err(|_| fault::invalid("NoName"))?;
-            Ok(Labelled { name, uid, revision, version: carried(&object.metadata) })
+            Ok(Labelled { name, uid, revision, version: carried(&metadata) })
         });
         lines.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Each Secret that a role names, read one by one. Where none is named, nothing is known: `refused`.
+    async fn labelled_by_name(&self, refused: Fault) -> Result<Vec<ObjectMeta>, Fault> {
+        let names = lent_by_name(&self.client, &self.own.namespace).await?;
+        if names.is_empty() {
+            return Err(refused);
+        }
+        let mut ours = Vec::new();
+        for name in names {
+            let found = self.metadata(&self.secrets, name.as_str()).await?;
+            ours.extend(found.filter(|seen| label(seen) == self.own.name.as_str()));
+        }
+        Ok(ours)
     }
 
     /// Makes the Secret `wanted` carry `rendered`, the bytes of `version`: onto the UID and revision that it was seen
@@ -165,7 +184,7 @@ impl Namespace {
 
     fn holder(&self, seen: &ObjectMeta) -> Holder {
         let own = self.own.name.as_str();
-        let label = seen.labels.as_ref().and_then(|labels| labels.get(RESOURCE_LABEL)).map_or("", String::as_str);
+        let label = label(seen);
         let consent = seen.annotations.as_ref().and_then(|all| all.get(ADOPT_ANNOTATION)).map_or("", String::as_str);
         let owned_by_another = seen.owner_references.iter().flatten().any(|owner| self.is_another_of_ours(owner));
         match label {
@@ -222,6 +241,11 @@ fn set<'a>(fields: &'a serde_json::Value, path: &str) -> impl Iterator<Item = &'
 
 fn holds(seen: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>) -> bool {
     wanted.iter().all(|(key, text)| seen.and_then(|seen| seen.get(key)) == Some(text))
+}
+
+/// The resource that a Secret names as its own; empty: none.
+fn label(seen: &ObjectMeta) -> &str {
+    seen.labels.as_ref().and_then(|labels| labels.get(RESOURCE_LABEL)).map_or("", String::as_str)
 }
 
 fn carried(seen: &ObjectMeta) -> Option<VersionId> {

@@ -1,8 +1,11 @@
 //! What wakes a resource: its own changes, its Rotations, the accounts and stores it names, its targets, its seed.
 //!
 //! Invariant: of Secrets only metadata is watched, by our label or by the seed's type, one namespace at a time, and only
-//! names, revisions and our version annotation are kept: an annotation of kubectl may hold values. A namespace where
-//! watching is forbidden is looked at each minute.
+//! names, revisions and our version annotation are kept: an annotation of kubectl may hold values. Where that is
+//! forbidden, the Secrets that a role names are watched one by one (`named`); a namespace that lends nothing at all is
+//! looked at each minute.
+
+mod named;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -21,9 +24,9 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, mpsc};
 
 use crate::api::ManagedExternalSecret;
-use crate::cluster::{RESOURCE_LABEL, SEED_TYPE, VERSION_ANNOTATION};
+use crate::cluster::{RESOURCE_LABEL, SEED_TYPE, VERSION_ANNOTATION, lent_by_name};
 
-/// How often a namespace that can't be watched is looked at.
+/// How often a namespace that can't be watched is looked at, and whether the names that a role lends are others.
 const POLL: Duration = Duration::from_secs(60);
 
 /// Wakes resources.
@@ -105,10 +108,19 @@ impl Targets {
 
     async fn namespace(self: Arc<Self>, namespace: Namespace) {
         let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), namespace.as_str());
-        let targets = watch(secrets.clone(), watcher::Config::default().labels(RESOURCE_LABEL));
-        let seeds = watch(secrets, watcher::Config::default().fields(&format!("type={SEED_TYPE}")));
-        let following = self.clone();
-        tokio::join!(following.targets(&namespace, targets), self.seeds(&namespace, seeds));
+        loop {
+            let targets = watch(secrets.clone(), watcher::Config::default().labels(RESOURCE_LABEL));
+            let seeds = watch(secrets.clone(), watcher::Config::default().fields(&format!("type={SEED_TYPE}")));
+            // Each ends when it is forbidden, and both need the same right.
+            tokio::select! {
+                () = self.targets(&namespace, targets) => {}
+                () = self.seeds(&namespace, seeds) => {}
+            }
+            match lent_by_name(&self.client, &namespace).await {
+                Ok(names) if !names.is_empty() => self.named(&namespace, &names).await,
+                Ok(_) | Err(_) => self.refused(&namespace).await,
+            }
+        }
     }
 
     async fn targets(
@@ -133,7 +145,7 @@ impl Targets {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .insert(namespace.clone(), std::mem::take(&mut listing));
-                    self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone());
+                    self.has_listed(namespace);
                     owners.iter().for_each(|owner| self.wake(namespace, owner));
                 }
                 Some(Ok(Event::Apply(secret))) => {
@@ -156,6 +168,7 @@ impl Targets {
                         self.wake(namespace, &owner);
                     }
                 }
+                Some(Err(error)) if forbidden(&error) => return,
                 Some(Err(_)) => self.refused(namespace).await,
             }
         }
@@ -171,23 +184,29 @@ impl Targets {
             match events.next().await {
                 None => return,
                 Some(Ok(Event::Apply(seed) | Event::InitApply(seed) | Event::Delete(seed))) => {
-                    let name = seed.name_any();
-                    let names_it = |mes: &Arc<ManagedExternalSecret>| {
-                        mes.spec.onboard.from_secret.as_ref().is_some_and(|seed| seed.name == name)
-                    };
-                    self.wake_where(namespace, names_it);
+                    self.seed_changed(namespace, &seed.name_any());
                 }
                 Some(Ok(Event::Init | Event::InitDone)) => {}
+                Some(Err(error)) if forbidden(&error) => return,
                 Some(Err(_)) => self.refused(namespace).await,
             }
         }
     }
 
-    /// Watching failed, mostly since it is forbidden: what is not at rest is looked at again in a minute.
+    /// Watching failed, or nothing is lent: what is not at rest is looked at again in a minute.
     async fn refused(&self, namespace: &Namespace) {
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone());
+        self.has_listed(namespace);
         tokio::time::sleep(POLL).await;
         self.wake_where(namespace, |_| true);
+    }
+
+    /// The Secret `name` came, changed or went: wakes whoever names it as the seed.
+    fn seed_changed(&self, namespace: &Namespace, name: &str) {
+        self.wake_where(namespace, |mes| mes.spec.onboard.from_secret.as_ref().is_some_and(|seed| seed.name == name));
+    }
+
+    fn has_listed(&self, namespace: &Namespace) {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.clone());
     }
 
     fn wake(&self, namespace: &Namespace, resource: &ObjectName) {
@@ -204,6 +223,17 @@ impl Targets {
         {
             let _ = self.wakes.send(ObjectRef::from_obj(&**mes));
         }
+    }
+}
+
+/// Whether the API server refused for want of a right.
+fn forbidden(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status)
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status.code == 403,
+        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The main job, end to end, on real parts.
 
 mod attempts;
+mod authority;
 mod bad_input;
 mod bad_input_partner;
 mod bad_input_seed;
@@ -19,4 +20,5 @@ mod prober;
 mod reach;
 mod schedule;
 mod strangers;
+mod strict;
 mod world;

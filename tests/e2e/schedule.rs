@@ -46,6 +46,8 @@ struct Shifted {
 impl Shifted {
     /// Starts, as far ahead as the sandbox is by now.
     fn start(world: &World) -> Self {
+        // It holds a Lease of its own name.
+        world.lend_home();
         let real = Timestamp::now();
         let ahead = world.sandbox.with(|sandbox| sandbox.now(real)).duration_since(real);
         let clock = Arc::new(Ahead(AtomicI64::new(ahead.as_secs())));
@@ -54,7 +56,7 @@ impl Shifted {
         let stop = Arc::new(Notify::new());
         let loopback = std::fs::read_to_string(world.partners()).expect("the partners' file");
         let loopback = Loopback::parse(&loopback, world.scratch.path()).expect("partners on this machine");
-        let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).expect("a kubeconfig");
+        let kubeconfig = Kubeconfig::read_from(&world.account).expect("a kubeconfig");
         let uid = world.get(&["namespace", "kube-system"])["metadata"]["uid"].as_str().expect("a UID").to_owned();
         runtime.spawn(operate(clock.clone(), stop.clone(), kubeconfig, loopback, Uid::parse(uid).expect("a UID")));
         Self { clock, stop, runtime: Some(runtime) }

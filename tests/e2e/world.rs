@@ -24,7 +24,8 @@ pub(crate) struct World {
     pub(crate) postgres: PostgreSql,
     pub(crate) sandbox: Served,
     pub(crate) scratch: Scratch,
-    account: PathBuf,
+    /// A kubeconfig with the token of the operator's ServiceAccount.
+    pub(crate) account: PathBuf,
     /// UID of `kube-system`.
     cluster: String,
     /// The policies that the sandbox judges by.
@@ -95,12 +96,7 @@ impl World {
         for namespace in ["payments", "privacy", "orders"] {
             self.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {"db": "main"}}}));
         }
-        // The chart's manifests as they are committed: definitions, ServiceAccount, roles, bindings. Its Deployment stays
-        // without a pod, since nothing schedules here; the process runs beside it with the same rights.
-        let rendered = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/rendered/demo.yaml");
-        self.plane
-            .kubectl_apply(&std::fs::read_to_string(rendered).expect("the rendered chart"))
-            .expect("the chart applies");
+        self.install();
         self.lend("orders");
         self.apply(&json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": "aws-keys", "namespace": "mes-system"},
             "stringData": {"accessKeyID": "AKIAMESOPERATOR00001", "secretAccessKey": "not-verified-by-the-sandbox"}}));
@@ -130,6 +126,15 @@ impl World {
         let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
         policies.merge(more);
         self.sandbox.with(|sandbox| sandbox.judge_by(Some(&policies))).expect("policies that can be read");
+    }
+
+    /// The chart's manifests as they are committed: definitions, ServiceAccount, roles, bindings, both admission policies.
+    /// Its Deployment stays without a pod, since nothing schedules here; the process runs beside it with the same rights.
+    pub(crate) fn install(&self) {
+        let rendered = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/rendered/demo.yaml");
+        self.plane
+            .kubectl_apply(&std::fs::read_to_string(rendered).expect("the rendered chart"))
+            .expect("the chart applies");
     }
 
     /// Binds the chart's roles in a namespace, as its values do for those that they name.

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use crate::binaries::{Tool, find_or_build};
 use crate::cargo;
 use crate::failure::{Failure, Result, Tried};
+use crate::rights;
 
 /// A generated file.
 pub struct Generated {
@@ -25,6 +26,8 @@ pub enum Program {
     Mes(&'static [&'static str]),
     /// `helm ARGUMENTS`.
     Helm(&'static [&'static str]),
+    /// `helm`, once for each install: the page of [`rights`].
+    Rights,
 }
 
 /// Every generated file, such as
@@ -42,7 +45,8 @@ pub const FILES: &[Generated] = &[
     Generated { path: "charts/managed-external-secrets/files/crds/rotations.yaml", by: Program::Mes(&["crds", "rotations"]) },
     Generated { path: "charts/managed-external-secrets/files/crds/secretsmanagerstores.yaml", by: Program::Mes(&["crds", "secretsmanagerstores"]) },
     // What the demo and the end-to-end tests apply.
-    Generated { path: "charts/rendered/demo.yaml", by: Program::Helm(&["template", "mes", "charts/managed-external-secrets", "--namespace", "mes-system", "--values", "charts/rendered/demo-values.yaml"]) },
+    Generated { path: "charts/rendered/demo.yaml", by: Program::Helm(CHART) },
+    Generated { path: "docs/rights.md", by: Program::Rights },
     Generated { path: "docs/cli.md", by: Program::Mes(&["docs", "cli"]) },
     Generated { path: "docs/metrics.md", by: Program::Mes(&["docs", "metrics"]) },
     Generated { path: "docs/reasons.md", by: Program::Mes(&["docs", "reasons"]) },
@@ -51,6 +55,17 @@ pub const FILES: &[Generated] = &[
     Generated { path: "docs/kinds/partneraccount.md", by: Program::Mes(&["docs", "kinds", "partneraccounts"]) },
     Generated { path: "docs/kinds/rotation.md", by: Program::Mes(&["docs", "kinds", "rotations"]) },
     Generated { path: "docs/kinds/secretsmanagerstore.md", by: Program::Mes(&["docs", "kinds", "secretsmanagerstores"]) },
+];
+
+/// The chart as the demo renders it.
+const CHART: &[&str] = &[
+    "template",
+    "mes",
+    "charts/managed-external-secrets",
+    "--namespace",
+    "mes-system",
+    "--values",
+    "charts/rendered/demo-values.yaml",
 ];
 
 /// Writes every generated file, and gives the paths of those that changed. With `check`, writes none of them.
@@ -93,8 +108,11 @@ impl Programs {
     fn of(files: &[Generated]) -> Result<Self> {
         let needs = |wanted: fn(&Program) -> bool| files.iter().any(|file| wanted(&file.by));
         let mes = if needs(|by| matches!(by, Program::Mes(_))) { cargo::binaries(false)? } else { BTreeMap::new() };
-        let helm =
-            if needs(|by| matches!(by, Program::Helm(_))) { find_or_build(&[Tool::Helm])? } else { BTreeMap::new() };
+        let helm = if needs(|by| matches!(by, Program::Helm(_) | Program::Rights)) {
+            find_or_build(&[Tool::Helm])?
+        } else {
+            BTreeMap::new()
+        };
         Ok(Self { mes: mes.get("mes").cloned(), helm: helm.get(&Tool::Helm).cloned() })
     }
 
@@ -102,10 +120,21 @@ impl Programs {
         let (path, name, arguments) = match program {
             Program::Mes(arguments) => (&self.mes, "mes", arguments),
             Program::Helm(arguments) => (&self.helm, "helm", arguments),
+            Program::Rights => {
+                let render = |values: &str| {
+                    let said = self.said(&self.helm, "helm", &[CHART, &["--set", values]].concat())?;
+                    String::from_utf8(said).tried(|| "reading what helm renders".into())
+                };
+                return rights::page(render).map(String::into_bytes);
+            }
         };
+        self.said(path, name, arguments)
+    }
+
+    fn said(&self, path: &Option<PathBuf>, name: &str, arguments: &[&str]) -> Result<Vec<u8>> {
         let path = path.as_ref().ok_or_else(|| Failure::new(format!("{name} was not built")))?;
         let said = Command::new(path)
-            .args(*arguments)
+            .args(arguments)
             .current_dir(crate::workspace_root())
             .stdin(Stdio::null())
             .output()

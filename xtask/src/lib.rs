@@ -17,6 +17,7 @@ pub mod generate;
 pub mod lint;
 pub mod progress;
 pub mod report;
+pub mod rights;
 pub mod scratch;
 pub mod servers;
 pub mod test;

@@ -396,7 +396,7 @@ impl fmt::Display for Reason {
             Self::RegionFailed { region, name_taken: true } => write!(f, "replication to {region} failed: another secret has the name there and was left as it is; delete or rename it"),
             Self::RegionFailed { region, name_taken: false } => write!(f, "replication to {region} failed; check its KMS key and whether the region is enabled"),
             Self::RegionUnreachable(region) => write!(f, "Secrets Manager in {region} does not answer"),
-            Self::TargetForbidden(target) => write!(f, "spec.targets[{target}]: the operator may not write Secrets in this namespace; bind ClusterRole mes-namespace here"),
+            Self::TargetForbidden(target) => write!(f, "spec.targets[{target}]: the operator may not read or write this Secret; bind ClusterRole mes-namespace in this namespace or, with install strict, name the Secret in the chart's values"),
             Self::Fault(fault) => failed(f, fault),
             Self::Settling => f.write_str("done, and not yet seen"),
             Self::CandidateNotAccepted => f.write_str("the partner does not accept the candidate yet"),

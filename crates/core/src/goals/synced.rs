@@ -7,6 +7,7 @@ use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Holder, Target};
+use crate::fault::{FaultKind, Place};
 use crate::goals::rotated::promotion;
 use crate::names::{TargetName, VersionId};
 use crate::reason::{Conflict, Reason};
@@ -26,7 +27,11 @@ pub fn synced(case: Case<'_>) -> Verdict {
     if case.journal.doomed(current) {
         return case.wait(Reason::Settling, 5);
     }
-    let wanted = spec.scope.targets.keys().map(|name| carries(case, name, current));
+    let wanted = spec
+        .scope
+        .targets
+        .keys()
+        .map(|name| carries(case, name, current).map_err(|step| named_if_forbidden(step, name)));
     let taken = spec.targets.iter().filter_map(|target| {
         // Granted to an older resource: never written by this one, whatever lies there.
         let target =
@@ -57,6 +62,18 @@ fn carries(case: Case<'_>, name: &TargetName, current: &VersionId) -> Verdict {
         Some(_) => case.act(apply(Some((seen.uid.clone(), seen.revision.clone())))),
         // The version's bytes could not be read: nobody knows whether the target carries them.
         None => case.wait(Reason::Settling, 2),
+    }
+}
+
+/// A right that is missing is told with the Secret's name: where each is lent by name, one can be missing.
+fn named_if_forbidden(step: Step, name: &TargetName) -> Step {
+    match step {
+        Step::Wait { reason: Reason::Fault(fault), until }
+            if fault.place == Place::Cluster && fault.kind == FaultKind::Denied =>
+        {
+            Step::Wait { reason: Reason::TargetForbidden(name.clone()), until }
+        }
+        other => other,
     }
 }
 
