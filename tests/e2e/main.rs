@@ -9,6 +9,7 @@ mod bad_input_target;
 mod bad_input_version;
 mod campaign;
 mod canary;
+mod claims;
 mod deletion;
 mod idle;
 mod main_job;
