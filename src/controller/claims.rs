@@ -53,11 +53,15 @@ impl Claims {
     }
 
     /// What older resources hold that `own` may want: every identity (a value may name any), and of secrets and targets
-    /// those that `asked` names.
-    pub(super) fn older(&self, own: &Own, asked: &Holding) -> Older {
+    /// those that `asked` names. Only of resources that still live: nobody tells us of one that went without a pass, and a
+    /// resource that is made again must not be kept out by what it was before.
+    pub(super) fn older(&self, own: &Own, asked: &Holding, lives: impl Fn(&Own) -> bool) -> Older {
         let index = self.lock();
         let age = age(own);
-        let taken = |ages: Option<&BTreeSet<Age>>| ages.and_then(BTreeSet::first).is_some_and(|oldest| *oldest < age);
+        let alive = |uid: &Uid| index.holdings.get(uid).is_some_and(|holding| lives(&holding.own));
+        let taken = |ages: Option<&BTreeSet<Age>>| {
+            ages.is_some_and(|ages| ages.iter().take_while(|each| **each < age).any(|(_, uid)| alive(uid)))
+        };
         let identities = index.identities.iter().filter(|(_, ages)| taken(Some(ages)));
         let target = |name: &&TargetName| taken(index.targets.get(&(own.namespace.clone(), (*name).clone())));
         Older {
@@ -123,17 +127,19 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_holds_what_several_want_whichever_is_seen_first() {
+    fn t06_the_oldest_holds_what_several_want_in_every_order_in_which_they_are_seen() {
         let all = [
             holding("payments", 1, "a"),
             holding("other", 2, "b"),
             holding("payments", 2, "c"),
             holding("payments", 3, "d"),
         ];
-        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]] {
+        let every = |at: usize| [at % 4, at / 4 % 4, at / 16 % 4, at / 64 % 4];
+        let orders = (0..256).map(every).filter(|order| (0..4).all(|each| order.contains(&each)));
+        for order in orders {
             let claims = Claims::default();
             order.iter().for_each(|at| claims.note(all[*at].clone()));
-            let older = |at: usize| claims.older(&all[at].own, &all[at]);
+            let older = |at: usize| claims.older(&all[at].own, &all[at], |_| true);
             assert_eq!(older(0), Older::default());
             assert_eq!(
                 (older(1).identities.len(), older(1).secrets.len(), older(1).targets.len()),
@@ -141,6 +147,10 @@ mod tests {
                 "a target belongs to its namespace"
             );
             assert_eq!((older(2).identities.len(), older(2).secrets.len(), older(2).targets.len()), (1, 1, 1));
+            // Seen again in the same order, as after a drift: nothing changes hands.
+            order.iter().for_each(|at| claims.note(all[*at].clone()));
+            assert_eq!((older(0), older(3).targets.len()), (Older::default(), 1));
+            // The elder is gone, and only then the next in age has it.
             claims.forget(&all[0].own.uid);
             // Made in the same second: the UID decides, the same way for both.
             assert_eq!(older(1), Older::default());
@@ -155,7 +165,17 @@ mod tests {
         let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
         claims.note(elder.clone());
         claims.note(Holding { targets: BTreeSet::new(), ..elder });
-        assert!(claims.older(&younger.own, &younger).targets.is_empty());
-        assert_eq!(claims.older(&younger.own, &younger).secrets.len(), 1);
+        assert!(claims.older(&younger.own, &younger, |_| true).targets.is_empty());
+        assert_eq!(claims.older(&younger.own, &younger, |_| true).secrets.len(), 1);
+    }
+
+    #[test]
+    fn t06_a_resource_that_is_gone_keeps_nobody_out_though_no_pass_saw_it_go() {
+        let claims = Claims::default();
+        let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
+        claims.note(elder.clone());
+        claims.note(younger.clone());
+        assert_ne!(claims.older(&younger.own, &younger, |_| true), Older::default());
+        assert_eq!(claims.older(&younger.own, &younger, |own| own.uid != elder.own.uid), Older::default());
     }
 }

@@ -139,7 +139,11 @@ fn resolve(
     let admin_store = admin_secret.as_ref().map(|(store, _)| store_of(context, store));
     let admin_arn = admin_secret.as_ref().and_then(|(store, name)| context.sweeps.line(store, name)?.arn);
     let asked = asked(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
-    let older: Older = context.claims.older(&own, &asked);
+    let lives = |own: &Own| {
+        let cached = context.caches.resources.get(&ObjectRef::new(own.name.as_str()).within(own.namespace.as_str()));
+        cached.is_some_and(|mes| mes.metadata.uid.as_deref() == Some(own.uid.as_str()))
+    };
+    let older: Older = context.claims.older(&own, &asked, lives);
     let registry = context.registry;
     let named = Named {
         store: reference(&store),

@@ -11,6 +11,7 @@ mod bad_input_target;
 mod bad_input_version;
 mod campaign;
 mod canary;
+mod claims;
 mod deletion;
 mod iam;
 mod idle;

@@ -40,7 +40,7 @@ proptest! {
 
     /// S1, S3, and whatever is not ours: a lying journal may stop a rotation, never end what is in use.
     #[test]
-    fn a_lying_journal_ends_nothing_that_is_in_use_or_not_ours(seed: u64) {
+    fn t31_a_lying_journal_ends_nothing_that_is_in_use_or_not_ours(seed: u64) {
         let (mut world, foreign) = lied_to(seed);
         for _ in 0..120 {
             let before = world.current().cloned();
@@ -62,7 +62,7 @@ proptest! {
     /// version (whose bytes, read by id from our own secret, are all that a driver may end). Never AWSCURRENT's, but where
     /// the resource itself is being deleted; never one that another open rotation wants.
     #[test]
-    fn nothing_is_revoked_on_the_word_of_a_journal(seed: u64) {
+    fn t31_nothing_is_revoked_on_the_word_of_a_journal(seed: u64) {
         let scene = Scene::of(seed);
         let (decision, asked) = scene.whole(None);
         for (_, verdict) in &decision.goals {
@@ -92,7 +92,7 @@ proptest! {
 
     /// A create is announced, in the Rotation that it belongs to, for the version that its number makes; one at a time.
     #[test]
-    fn at_most_one_candidate_is_made_and_only_as_announced(seed: u64) {
+    fn t31_at_most_one_candidate_is_made_and_only_as_announced(seed: u64) {
         let scene = Scene::of(seed);
         let (decision, _) = scene.whole(None);
         let made: Vec<(&VersionId, _)> = decision.goals.iter().filter_map(|(_, verdict)| match verdict {
