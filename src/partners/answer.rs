@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_expected_json_is_unknown_and_nothing_of_it_is_echoed() {
+    fn t48_what_is_not_the_expected_json_is_unknown_and_nothing_of_it_is_echoed() {
         let read = |body: &str| read::<Pair>(&answer(200, body)).map_err(|fault| format!("{fault} {fault:?}"));
         assert_eq!(read(r#"{"key":"k","more":[1]}"#).unwrap().key.0.expose(), "k");
         for (body, code) in [

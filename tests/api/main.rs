@@ -2,6 +2,7 @@
 //! sentence.
 
 mod accounts;
+mod bounds;
 mod examples;
 mod files;
 mod kubectl;

@@ -24,10 +24,10 @@ fn twice(attack: impl Fn(&World, bool)) {
 }
 
 /// Both policies gone, for as long as this lives.
-struct Deleted<'a>(&'a World);
+pub(crate) struct Deleted<'a>(&'a World);
 
 impl<'a> Deleted<'a> {
-    fn from(world: &'a World) -> Self {
+    pub(crate) fn from(world: &'a World) -> Self {
         for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
             world.plane.kubectl_ok(["delete", kind, "mes-authority", "mes-leash"]).expect("deleted");
         }

@@ -91,7 +91,7 @@ fn a_canary_is_found_once_it_is_there() {
 }
 
 #[test]
-fn a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_environment() {
+fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_environment() {
     let world = world();
     world.roles(&["canary_a", "canary_b", "canary_c", "canary_d"]);
     room(&world, ROOM);
