@@ -17,7 +17,7 @@ fn unbounded(schema: &Value, path: &str, found: &mut Vec<String>) {
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         unbounded(below, &format!("{path}.{name}"), found);
     }
-    for below in [&schema["items"], &schema["additionalProperties"]] {
+    for below in [&schema["items"], &schema["additionalProperties"]].into_iter().filter(|below| below.is_object()) {
         unbounded(below, &format!("{path}[]"), found);
     }
 }

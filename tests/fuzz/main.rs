@@ -18,7 +18,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 const SECONDS: &str = "MES_FUZZ_SECONDS";
 
 /// Cases of a target in the normal tests, and between two looks at the clock.
-const CASES: u32 = 2_000;
+const CASES: u32 = 600;
 
 /// Runs `check`, which panics on a fault, on the corpus and on texts made of it and of these words.
 fn fuzz(name: &str, words: &'static [&'static str], corpus: &'static [&'static str], check: impl Fn(&str)) {

@@ -119,6 +119,14 @@ fn handled(kind: Kind, onboard: Onboard, at: usize, hand: Hand, crash: bool) -> 
             idle = 0;
         }
         if world.resource.deleting.is_some() {
+            // A main pair ends only by another's taking its place: told (`StillMain`), and let go as the message says.
+            if kind == Kind::Staged && idle > 20 && world.resource.held {
+                let main: Vec<bool> = world.live.iter().map(|live| live.main).collect();
+                assert_eq!(main, [true], "told before everything else was revoked: {:?}", world.live);
+                world.live.clear();
+                world.resource.deletion.partner = Fate::Retain;
+                idle = 0;
+            }
             if !world.resource.held && world.journal.rotations.iter().all(|rotation| !rotation.held) && idle > 3 {
                 // A seed that never came in is its owner's.
                 let seed = |live: &Live| live.bytes == 1 && !world.resource.noted.onboarded;
