@@ -119,7 +119,15 @@ impl Session {
     pub(super) async fn identity(&self) -> Result<AccountId, Fault> {
         let sts = self.sts(&self.credentials().await?);
         let answer = sts.get_caller_identity().send().await;
-        let answer = self.told("GetCallerIdentity", answer)?;
+        let answer = match self.told("GetCallerIdentity", answer) {
+            Ok(answer) => answer,
+            Err(fault) => {
+                if is_about_credentials(&fault) {
+                    self.forget().await;
+                }
+                return Err(fault);
+            }
+        };
         let account = answer.account().and_then(|account| AccountId::parse(account).ok());
         account.ok_or_else(|| Fault::new(Place::Sts, FaultKind::Unknown, "UnreadableAnswer"))
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bad_input::{alive, all_roles, clear, deeds, described, make, now, room, stalled, told, waiting};
+use crate::iam;
 use crate::world::world;
 
 const ROOM: &str = "badspec";
@@ -239,6 +240,10 @@ fn a_spec_that_asks_for_what_is_not_names_the_field_and_the_remedy_and_asks_nobo
     let mut later = foreign.clone();
     later["metadata"]["name"] = "badspec-later".into();
     later["spec"]["prefix"] = "badspec-later".into();
+    let role = iam::role("badspec-later");
+    iam::admit(&world, "badspec-later", &["us-west-2"], &[], iam::To::Role);
+    later["spec"]["auth"]["assumeRole"] = json!({"roleARN": role});
+    later["spec"]["kmsKeyID"] = iam::key("us-west-2").into();
     later["spec"]["grants"] = json!([{"namespaces": [ROOM]}]);
     world.apply(&later);
     world.condition(&["mes", "-n", ROOM, "store-missing"], "Ready", "True", None, 60);

@@ -1,5 +1,6 @@
 //! Whose a secret in AWS is, against whoever would take it, inherit it, or use a store that was not meant for it.
 
+use sandbox::Setup;
 use serde_json::{Value, json};
 
 use crate::bad_input::{
@@ -247,6 +248,8 @@ fn t58_of_two_clusters_on_one_account_and_prefix_the_second_writes_nothing() {
         seed(world, ROOM, "crm", &fields(&app));
     }
     other.apply(&store(&one, ROOM, ROOM));
+    // Without IAM, which alone would keep the second out: its external id is not the first one's.
+    one.sandbox.with(|sandbox| sandbox.judge_by(None)).expect("not judged");
     one.apply(&resource(ROOM, "crm", &delivered("crm")));
     in_service(&one, ROOM, "crm");
     let id = format!("{ROOM}/{ROOM}/crm");
@@ -268,6 +271,7 @@ fn t58_of_two_clusters_on_one_account_and_prefix_the_second_writes_nothing() {
     in_service(&one, ROOM, "crm");
     clear(&other, ROOM);
     clear(&one, ROOM);
+    one.judge(Setup::default());
     drop((first, second));
 }
 

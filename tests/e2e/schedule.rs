@@ -28,11 +28,22 @@ use tokio::sync::Notify;
 use crate::world::{World, condition_of, world};
 
 /// So many seconds ahead of the machine's.
+#[derive(Debug)]
 struct Ahead(AtomicI64);
 
 impl Clock for Ahead {
     fn now(&self) -> Timestamp {
         Timestamp::now() + SignedDuration::from_secs(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The SDK renews sessions by the same clock.
+#[derive(Debug)]
+struct SdkClock(Arc<Ahead>);
+
+impl aws_smithy_async::time::TimeSource for SdkClock {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.now().into()
     }
 }
 
@@ -107,7 +118,10 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
     let home = Namespace::parse("mes-system").expect("a name");
     let outside = Outside {
         cluster: cluster_client.clone(),
-        aws: Transport::real(),
+        aws: Transport {
+            time: aws_smithy_async::time::SharedTimeSource::new(SdkClock(clock.clone())),
+            ..Transport::real()
+        },
         partners: doors::open(egress, CALL, Arc::new(|_: &'static str, _: &'static str, _: &str| {})),
         clock: clock.clone(),
         random: random.clone(),

@@ -43,7 +43,7 @@ fn granted(world: &World, after: usize) -> Vec<Value> {
     let ours = lines.filter(|line| {
         line["user"]["username"] == "system:serviceaccount:mes-system:mes"
             && line["objectRef"]["resource"] == "secrets"
-            && line["objectRef"]["namespace"] != "mes-system"
+            && line["objectRef"]["namespace"] == ROOM
             && line["responseStatus"]["code"].as_u64().is_some_and(|code| code < 400)
     });
     ours.collect()
