@@ -119,15 +119,7 @@ impl Session {
     pub(super) async fn identity(&self) -> Result<AccountId, Fault> {
         let sts = self.sts(&self.credentials().await?);
         let answer = sts.get_caller_identity().send().await;
-        let answer = match self.told("GetCallerIdentity", answer) {
-            Ok(answer) => answer,
-            Err(fault) => {
-                if is_about_credentials(&fault) {
-                    self.forget().await;
-                }
-                return Err(fault);
-            }
-        };
+        let answer = self.told("GetCallerIdentity", self, answer).await?;
         let account = answer.account().and_then(|account| AccountId::parse(account).ok());
         account.ok_or_else(|| Fault::new(Place::Sts, FaultKind::Unknown, "UnreadableAnswer"))
     }
@@ -189,15 +181,7 @@ impl Session {
             .tags(tag("mes-namespace", &role.namespace)?)
             .send()
             .await;
-        let answer = match self.told("AssumeRole", answer) {
-            Ok(answer) => answer,
-            Err(fault) => {
-                if is_about_credentials(&fault) {
-                    role.base.forget().await;
-                }
-                return Err(unsent(fault));
-            }
-        };
+        let answer = self.told("AssumeRole", &role.base, answer).await.map_err(unsent)?;
         let unreadable = || Fault::new(Place::Sts, FaultKind::Unsent, "UnreadableAnswer");
         let given = answer.credentials.ok_or_else(unreadable)?;
         let expiry = SystemTime::try_from(given.expiration).map_err(|_| unreadable())?;
@@ -215,12 +199,21 @@ impl Session {
         aws_sdk_sts::Client::new(&config)
     }
 
-    fn told<T, E>(&self, verb: &'static str, answer: Result<T, SdkError<E, HttpResponse>>) -> Result<T, Fault>
+    /// What STS answered to a call with the credentials of `acting`, which drops them if they are what it refuses.
+    async fn told<T, E>(
+        &self,
+        verb: &'static str,
+        acting: &Self,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata,
     {
         let answer = answer.map_err(|error| fault::of(Place::Sts, &error));
         super::count(&self.counted, verb, &self.home, &answer);
+        if answer.as_ref().is_err_and(is_about_credentials) {
+            acting.forget().await;
+        }
         answer
     }
 }

@@ -44,11 +44,7 @@ impl Aws {
     /// are valid and its role can be assumed. Faults are of STS, or of the cluster where keys are missing.
     pub async fn identity(&self, store: &StoreAt) -> Result<AccountId, Fault> {
         let session = self.0.sessions.of(&store.access, &store.primary, For::Store(store.cluster.clone()));
-        let answer = self.within(session.identity()).await;
-        if answer.as_ref().is_err_and(super::is_about_credentials) {
-            session.forget().await;
-        }
-        answer
+        self.within(session.identity()).await
     }
 
     /// `ListSecrets` in the store's region, a page after the other: all secrets that this cluster has claimed, and

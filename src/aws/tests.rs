@@ -489,6 +489,21 @@ async fn a_session_is_renewed_before_it_ends_and_after_aws_has_ended_it() {
 }
 
 #[tokio::test]
+async fn a_session_that_aws_has_ended_is_renewed_also_after_it_asked_whose_it_is() {
+    let world = world().await;
+    let secret = world.secret(|remote| {
+        remote.access.role = Some(RoleArn::parse(ROLE).unwrap());
+        // Where the store declares none, the session is asked before the first secret is made.
+        remote.account = None;
+    });
+    secret.describe().await.unwrap();
+    world.served.with(|sandbox| sandbox.advance(jiff::SignedDuration::from_hours(2)));
+    assert_eq!(kind_and_code(secret.create().await), (FaultKind::Denied, "ExpiredToken".to_owned()));
+    secret.create().await.unwrap();
+    assert_eq!(world.calls_of("AssumeRole"), 2);
+}
+
+#[tokio::test]
 async fn a_role_that_may_not_be_assumed_is_a_fault_of_sts_and_nothing_is_sent() {
     let world = world().await;
     world.turn(|knobs| knobs.refused_roles.push(ROLE.to_owned()));
