@@ -10,7 +10,6 @@ use crate::effect::Effect;
 use crate::facts::{Credential, Ownership, StoreSecret};
 use crate::goals::rotated::{self, orphans, promotion, retirement};
 use crate::journal::{Entry, Outcome};
-use crate::partner::Activation;
 use crate::reason::Reason;
 use crate::spec::{Fate, Onboard, Spec};
 use crate::tries::Mark;
@@ -142,11 +141,10 @@ fn credentials(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
     ours.sort_by_key(|credential| holds_current(&credential.versions));
     let debtor = &case.resource.own.uid;
     let owed = ours.into_iter().find(|credential| !case.tries().answered(debtor, &credential.id));
-    let activates = case.resource.contract().is_some_and(|contract| contract.activation == Activation::AfterPromotion);
     owed.map_or(Ok(()), |credential| match current {
         // A main credential ends only by becoming the former one: the newer one takes its place first. Where there is no
         // newer one nothing can, and a person must know what is left.
-        Some(current) if activates && credential.main => {
+        Some(current) if retirement::activates(case) && credential.main => {
             let other = listed.iter().any(|other| !other.main && other.versions.contains(current));
             if !other {
                 return Err(Step::Blocked(Reason::StillMain));

@@ -94,10 +94,9 @@ pub fn pay(
         return case.record(rotation, vec![Entry::Doom(id.clone(), owed.version.clone())]);
     }
     case.over(&Mark::Doom(rotation.uid.clone(), id.clone()), Reason::RevocationAnnounced(id.clone()))?;
-    let activates = case.resource.contract().is_some_and(|contract| contract.activation == Activation::AfterPromotion);
     match (there.iter().any(|credential| credential.main), secret.current()) {
         // It is still the main one: the new one becomes it first, which puts this one on its way out.
-        (true, Some(current)) if activates => case.act(Effect::Activate { version: current.clone(), acting }),
+        (true, Some(current)) if activates(case) => case.act(Effect::Activate { version: current.clone(), acting }),
         _ => {
             let version = owed
                 .version
@@ -106,6 +105,11 @@ pub fn pay(
             case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential: id.clone(), version, acting })
         }
     }
+}
+
+/// Whether a credential is ended by making another the main one first.
+pub(crate) fn activates(case: Case<'_>) -> bool {
+    case.resource.contract().is_some_and(|contract| contract.activation == Activation::AfterPromotion)
 }
 
 /// P13: ours beyond doubt, not what AWSCURRENT holds, wanted and held by nobody, and AWSCURRENT is accepted now.
