@@ -1,5 +1,5 @@
 //! Adapters take capabilities, not text: no function of `src/{aws,partners,cluster}` has a namespace, an ARN, a URL or a
-//! secret's id as text (R3 of docs/threats.md). And no rule of TLS is switched off anywhere (T44).
+//! secret's id as text (R3).
 
 use std::path::Path;
 
@@ -75,24 +75,4 @@ fn a_place_given_as_text_is_found_however_it_is_written() {
     for good in ["fn read(&self, arn: &Arn)", "fn list(namespace: &Namespace)", "fn name(name: &str)", "fn f()"] {
         assert!(by_text(good).is_empty(), "{good}");
     }
-}
-
-#[test]
-fn t44_no_rule_of_tls_is_switched_off_in_what_ships() {
-    let root = super::root();
-    let mut faults = Vec::new();
-    for path in super::files(&root) {
-        let relative = path.strip_prefix(&root).unwrap();
-        let ships = ["src", "crates/core/src"].iter().any(|room| relative.starts_with(room));
-        if ships && relative.extension().is_some_and(|end| end == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            for word in ["dangerous()", "danger_", "with_custom_certificate_verifier", "accept_invalid", "InsecureSkip"]
-            {
-                if text.contains(word) {
-                    faults.push(format!("{}: {word}", relative.display()));
-                }
-            }
-        }
-    }
-    super::none(&faults);
 }
