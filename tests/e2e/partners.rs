@@ -150,7 +150,7 @@ fn a_secret_that_aws_rotates_is_made_declared_delivered_and_followed_without_a_p
     assert_eq!(described["RotationRules"]["Duration"], "4h");
     assert_eq!(described["RotationEnabled"], true);
 
-    world.sandbox.with(|sandbox| sandbox.advance(SignedDuration::from_hours(31 * 24)));
+    world.advance(SignedDuration::from_hours(31 * 24));
     let second = followed(&world, "bigid", &first);
     let current =
         world.labels("e2e/privacy/bigid").into_iter().find(|(_, labels)| labels.contains(&"AWSCURRENT".to_owned()));
@@ -193,7 +193,7 @@ fn a_rotation_that_fails_at_aws_is_shown_with_its_reason_and_heals() {
     assert_eq!(held, "seedseed1234567890abcdef", "what works is delivered meanwhile");
     world.condition(&["mes", "-n", "privacy", "bigid-late"], "Ready", "True", None, 30);
     set(None);
-    world.sandbox.with(|sandbox| sandbox.advance(SignedDuration::from_hours(2)));
+    world.advance(SignedDuration::from_hours(2));
     followed(&world, "bigid-late", &held);
     world.condition(&["mes", "-n", "privacy", "bigid-late"], "Rotated", "True", None, 30);
     world.delete(&["mes", "-n", "privacy", "bigid-late"]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::iam;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sandbox::{Door, Entry, Options as SandboxOptions, Served, Setup};
 use serde_json::{Value, json};
 use xtask::control_plane::{ControlPlane, Options};
@@ -119,6 +119,14 @@ impl World {
     /// The UID of `kube-system`.
     pub(crate) fn cluster(&self) -> String {
         self.cluster.clone()
+    }
+
+    /// AWS's clock goes on and the operator's does not, so its sessions live on, as they do where both are the same.
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        self.sandbox.with(|sandbox| {
+            sandbox.advance(by);
+            sandbox.prolong_sessions(by);
+        });
     }
 
     /// Adds policies to those that the sandbox judges by.

@@ -116,6 +116,12 @@ impl Sts {
         self.sessions.get(access_key).map(|session| session.tags.as_slice())
     }
 
+    pub(crate) fn prolong(&mut self, by: SignedDuration) {
+        for session in self.sessions.values_mut() {
+            session.expires = session.expires.saturating_add(by).unwrap_or(Timestamp::MAX);
+        }
+    }
+
     pub(crate) fn answer(
         &mut self,
         form: &HashMap<String, String>,

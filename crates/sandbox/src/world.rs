@@ -140,6 +140,12 @@ impl Sandbox {
         self.shift = self.shift.saturating_add(by);
     }
 
+    /// Lets every session of a role live longer. Whoever was given one judges its end by a clock of his own, which
+    /// [`Self::advance`] does not move.
+    pub fn prolong_sessions(&mut self, by: SignedDuration) {
+        self.sts.prolong(by);
+    }
+
     /// The knobs as they are.
     pub fn knobs(&self) -> &Knobs {
         &self.knobs
