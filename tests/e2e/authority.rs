@@ -13,13 +13,15 @@ use crate::bad_input::{
 };
 use crate::world::{World, world};
 
-/// Runs `attack` with the policies and without them; they are back when this ends.
-fn twice(attack: impl Fn(&World, bool)) {
+/// Runs `attack` with the policies and without them, in a room of its own named after `id`; they are back when this ends.
+fn twice(id: &str, attack: impl Fn(&World, &str, bool)) {
     let world = world();
     for policies in [true, false] {
         println!("--- {}", if policies { "with the policies" } else { "with the policies deleted" });
         let _put_back = (!policies).then(|| Deleted::from(&world));
-        attack(&world, policies);
+        let room_name = format!("{id}-{policies}");
+        room(&world, &room_name);
+        attack(&world, &room_name, policies);
     }
 }
 
@@ -85,9 +87,7 @@ fn revision(world: &World, namespace: &str, name: &str) -> Value {
 
 #[test]
 fn t07_a_secret_of_another_type_is_no_seed_whoever_names_it() {
-    twice(|world, policies| {
-        let room_name = &format!("t07-{policies}");
-        room(world, room_name);
+    twice("t07", |world, room_name, policies| {
         creator(world, room_name);
         let fields = fields(&app(world, room_name)).map(|(key, text)| (key.to_owned(), text.to_owned()));
         let texts: Vec<(&str, &str)> = fields.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
@@ -140,9 +140,7 @@ fn lists(world: &World, namespace: &str) -> Vec<String> {
 
 #[test]
 fn t08_an_existing_secret_is_written_with_its_owners_consent_alone() {
-    twice(|world, policies| {
-        let room_name = &format!("t08-{policies}");
-        room(world, room_name);
+    twice("t08", |world, room_name, policies| {
         creator(world, room_name);
         secret(world, room_name, "foreign", "Opaque", &[("theirs", "kept")]);
         secret(world, room_name, "of-another", "Opaque", &[("theirs", "kept")]);
@@ -181,9 +179,7 @@ fn t08_an_existing_secret_is_written_with_its_owners_consent_alone() {
 
 #[test]
 fn t09_labels_annotations_and_types_that_grant_something_are_never_written() {
-    twice(|world, policies| {
-        let room_name = &format!("t09-{policies}");
-        room(world, room_name);
+    twice("t09", |world, room_name, _| {
         let operator = world.operator(&[]);
         // Types that no target may have: refused by the schema.
         for type_ in [
@@ -245,9 +241,7 @@ fn t09_labels_annotations_and_types_that_grant_something_are_never_written() {
 
 #[test]
 fn t14_an_account_that_points_elsewhere_alone_sends_nothing_anywhere() {
-    twice(|world, policies| {
-        let room_name = &format!("t14-{policies}");
-        room(world, room_name);
+    twice("t14", |world, room_name, _| {
         let main = world.get(&["pacct", "pg-main"]);
         let account = |endpoint: Value, ca: Value| {
             world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": room_name},
@@ -293,9 +287,7 @@ fn t14_an_account_that_points_elsewhere_alone_sends_nothing_anywhere() {
 
 #[test]
 fn t28_a_persons_rotation_is_a_plain_request_whatever_trigger_it_claims() {
-    twice(|world, policies| {
-        let room_name = &format!("t28-{policies}");
-        room(world, room_name);
+    twice("t28", |world, room_name, policies| {
         creator(world, room_name);
         let operator = world.operator(&[]);
         seed(world, room_name, "seed", &fields(&app(world, room_name)));
@@ -319,9 +311,7 @@ fn t28_a_persons_rotation_is_a_plain_request_whatever_trigger_it_claims() {
 
 #[test]
 fn t32_who_may_everything_applies_a_tenants_file_and_gets_what_the_tenant_was_granted() {
-    twice(|world, policies| {
-        let room_name = &format!("t32-{policies}");
-        room(world, room_name);
+    twice("t32", |world, room_name, _| {
         world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": room_name},
             "spec": {"partnerTypes": ["PostgreSQLRole"], "endpoint": "postgresql://elsewhere.example.com:5432/postgres",
                 "admin": {"secretRef": {"name": "pg-main-admin"}}, "grants": [{"namespaces": ["orders"], "identities": ["*"]}]}}));

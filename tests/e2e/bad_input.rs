@@ -167,6 +167,11 @@ pub(crate) fn fields(app: &App) -> [(&str, &str); 5] {
     ]
 }
 
+/// A value with these fields, as Secrets Manager holds it.
+pub(crate) fn value_of<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Value {
+    fields.into_iter().map(|(key, text)| (key.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>().into()
+}
+
 /// The fields of an app, one of them changed.
 pub(crate) fn changed<'a>(app: &'a App, field: &'a str, text: &'a str) -> Vec<(&'a str, &'a str)> {
     let kept = fields(app).into_iter().filter(|(name, _)| *name != field);

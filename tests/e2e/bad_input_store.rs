@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::{
     Row, alive, app, aws, changed, clear, deeds, described, fields, from_seed, logs_in, make, now, resource, room,
-    seed, stalled, store, text, told, turn, waiting,
+    seed, stalled, store, text, told, turn, value_of, waiting,
 };
 use crate::iam::{self, To};
 use crate::world::{World, condition_of, world};
@@ -207,23 +207,13 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
     let world = world();
     room(&world, ROOM);
     let good = app(&world, "aws-good");
-    let value: Value = fields(&good)
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), json!(text)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let value = value_of(fields(&good));
     let claim = |owner: &str| {
         json!({"Tags": [{"Key": "managed-secrets.io/owner", "Value": owner}, {"Key": "managed-secrets.io/cluster", "Value": "another-cluster"},
         {"Key": "managed-secrets.io/namespace", "Value": ROOM}, {"Key": "managed-secrets.io/namespace-uid", "Value": "another"}, {"Key": "managed-secrets.io/uid", "Value": "another"}]})
     };
     let none = json!({});
-    let wrong = |app: &sandbox::App| -> Value {
-        changed(app, "consumerSecret", &"0".repeat(64))
-            .into_iter()
-            .map(|(key, text)| (key.to_owned(), json!(text)))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    };
+    let wrong = |app: &sandbox::App| value_of(changed(app, "consumerSecret", &"0".repeat(64)));
     let bigid = json!({"hostname": "acme.bigid.cloud", "refreshToken": "token"});
     let untouched = [
         ("legacy/badaws/scheduled", made(&world, "legacy/badaws/scheduled", &value, &none)),
@@ -310,11 +300,7 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
     // What was absent is there later.
     turn(&world, |knobs| knobs.kms_keys = None);
     let late = app(&world, "aws-late");
-    let value: Value = fields(&late)
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), json!(text)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let value = value_of(fields(&late));
     made(&world, "legacy/badaws/absent", &value, &none);
     world.condition(&["mes", "-n", ROOM, "absent"], "Ready", "True", Some("InService"), 60);
     alive(&operator);
@@ -340,14 +326,11 @@ fn what_a_person_does_to_the_labels_is_followed_told_and_never_overwritten() {
         world.condition(&["mes", "-n", ROOM, name], "Ready", "True", Some("InService"), 60);
     }
     let id = |name: &str| format!("{ROOM}/{ROOM}/{name}");
-    let value = |fields: Vec<(&str, &str)>| -> Value {
-        fields.into_iter().map(|(key, text)| (key.to_owned(), json!(text))).collect::<serde_json::Map<_, _>>().into()
-    };
 
     // AWSCURRENT moved by hand onto a value that the partner refuses: followed, for it is a decision; told; nothing revoked.
     let before = now(&world);
     let by_hand = "by-a-person-0000000000000000000001";
-    let bad = value(changed(&one, "consumerSecret", "BAD0"));
+    let bad = value_of(changed(&one, "consumerSecret", "BAD0"));
     aws(
         &world,
         "PutSecretValue",

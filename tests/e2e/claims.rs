@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::bad_input::{
     Row, app, aws, clear, deeds, fields, from_seed, logs_in, make, now, resource, room, seed, stalled, store, text,
-    told,
+    told, value_of,
 };
 use crate::world::{World, condition_of, world, writes};
 
@@ -137,11 +137,7 @@ fn t53_a_secret_whose_tags_were_taken_away_or_forged_is_contested_never_read_and
     let tags = aws(&world, "DescribeSecret", &json!({"SecretId": id}))["Tags"].clone();
 
     // P14 copies the whole claim onto its victim, which this namespace may adopt by name.
-    let value: Value = fields(&victims)
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), json!(text)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let value = value_of(fields(&victims));
     let victim = format!("legacy/{ROOM}/victim");
     let token = "by-a-person-00000000000000000000053";
     aws(
@@ -212,11 +208,7 @@ fn t54_whoever_squats_our_name_with_our_tags_and_our_token_gets_nothing_promoted
     .iter()
     .map(|(key, value)| json!({"Key": format!("managed-secrets.io/{key}"), "Value": value}))
     .collect();
-    let value: Value = fields(&squatters)
-        .into_iter()
-        .map(|(key, text)| (key.to_owned(), json!(text)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+    let value = value_of(fields(&squatters));
     aws(
         &world,
         "CreateSecret",
