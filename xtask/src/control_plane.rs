@@ -264,8 +264,25 @@ impl ControlPlane {
         succeeded(self.kubectl_with(["apply", "--server-side", "-f", "-"], manifests)?)?;
         if manifests.contains("kind: CustomResourceDefinition") {
             self.kubectl_ok(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"])?;
+            self.served()?;
         }
         Ok(())
+    }
+
+    /// Waits until each custom kind can be listed: a kind that is established may still answer 429, "storage is
+    /// (re)initializing", for a second or two.
+    fn served(&self) -> Result<()> {
+        let path = r#"jsonpath={range .items[*]}{.spec.names.plural}.{.spec.group}{"\n"}{end}"#;
+        let kinds = self.kubectl_ok(["get", "crd", "-o", path])?;
+        let kinds = kinds.split_whitespace().collect::<Vec<_>>().join(",");
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.kubectl_ok(["get", &kinds, "--all-namespaces", "--chunk-size=1", "-o", "name"]) {
+                Ok(_) => return Ok(()),
+                Err(failure) if Instant::now() > until => return Err(failure),
+                Err(_) => std::thread::sleep(Duration::from_millis(200)),
+            }
+        }
     }
 
     /// A kubeconfig with a token of a ServiceAccount, good for 24 hours: exactly that account's rights.
