@@ -29,7 +29,11 @@ pub(super) fn tell(teller: &Teller<'_>) -> Result<()> {
 
     let known = teller.rotations("bigid", "privacy")?.len();
     teller.say("Now AWS rotates: here because somebody presses `Rotate secret immediately` in its console.");
-    teller.stage.outside.aws(REGION, "RotateSecret", &json!({"SecretId": AT_AWS, "RotateImmediately": true}))?;
+    // AWS refuses while it still tries the rotation that the operator has just set up; whoever presses presses again.
+    teller.until("AWS to take it", || {
+        let now = json!({"SecretId": AT_AWS, "RotateImmediately": true});
+        Ok(teller.stage.outside.aws(REGION, "RotateSecret", &now).ok())
+    })?;
     let name = teller.until("a Rotation that tells of it", || {
         let all = teller.rotations("bigid", "privacy")?;
         Ok(all
