@@ -19,6 +19,7 @@ mod main_job;
 mod partners;
 mod prober;
 mod reach;
+mod read;
 mod schedule;
 mod strangers;
 mod strict;

@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use crate::iam;
+use crate::read::Reader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,7 @@ pub(crate) struct World {
     cluster: String,
     /// The policies that the sandbox judges by.
     policies: Mutex<Setup>,
+    reader: Reader,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -40,8 +42,9 @@ pub(crate) struct Operator {
     listen: u16,
 }
 
-/// Most of a test is waiting, so as many worlds as there are test threads stand side by side, three at the most.
-static WORLDS: [LazyLock<Mutex<World>>; 3] = [const { LazyLock::new(|| Mutex::new(World::start())) }; 3];
+/// Most of a test is waiting, so as many worlds as there are test threads stand side by side, and one more for the test
+/// that needs two.
+static WORLDS: [LazyLock<Mutex<World>>; 6] = [const { LazyLock::new(|| Mutex::new(World::start())) }; 6];
 
 /// A world of one's own, for one test at a time: counts and faults of its sandbox are everybody's in it.
 pub(crate) fn world() -> MutexGuard<'static, World> {
@@ -71,6 +74,7 @@ impl World {
         let options = SandboxOptions { dir: Some(scratch.path().to_path_buf()), ..SandboxOptions::default() };
         let sandbox = runtime.block_on(sandbox::serve(options)).expect("the sandbox");
         let cluster = plane.kubectl_ok(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]);
+        let reader = Reader::new(&plane, runtime.handle());
         let mut world = Self {
             plane,
             postgres,
@@ -79,6 +83,7 @@ impl World {
             account: PathBuf::new(),
             cluster: cluster.expect("kube-system"),
             policies: Mutex::new(iam::principals()),
+            reader,
             _runtime: runtime,
         };
         world.prepare();
@@ -171,12 +176,9 @@ impl World {
         self.plane.kubectl_apply(&object.to_string()).expect("applied");
     }
 
-    /// An object as JSON; `Null` if it is not there.
+    /// What `kubectl get` with these words shows; `Null` for an object that is not there.
     pub(crate) fn get(&self, what: &[&str]) -> Value {
-        let arguments: Vec<&str> =
-            ["get"].iter().chain(what).chain(&["-o", "json", "--ignore-not-found"]).copied().collect();
-        let text = self.plane.kubectl_ok(&arguments).expect("kubectl get");
-        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+        self.reader.get(what)
     }
 
     /// Two roles that may not log in, and a database.
@@ -379,9 +381,10 @@ impl World {
     /// The Rotations of a resource, oldest first.
     pub(crate) fn rotations(&self, namespace: &str, resource: &str) -> Vec<Value> {
         let selector = format!("spec.resourceRef.name={resource}");
-        let list =
-            self.get(&["rot", "-n", namespace, "--field-selector", &selector, "--sort-by=.metadata.creationTimestamp"]);
-        list["items"].as_array().cloned().unwrap_or_default()
+        let list = self.get(&["rot", "-n", namespace, "--field-selector", &selector]);
+        let mut all = list["items"].as_array().cloned().unwrap_or_default();
+        all.sort_by_key(|each| each["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+        all
     }
 
     /// Deletes an object and waits until it is gone.

@@ -214,8 +214,8 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
             command.env(PROPERTIES, "1");
         }
         if class == Class::E2e {
-            // They wait more than they work: one more than there are processors here.
-            command.env("RUST_TEST_THREADS", "3");
+            // They wait more than they work, and each of these threads has a control plane of its own.
+            command.env("RUST_TEST_THREADS", "5");
         }
         if let Some(context) = context {
             command.env(CONTEXT, context);
