@@ -16,7 +16,7 @@ mod rotation;
 mod secrets_manager_store;
 
 pub use managed_external_secret::{
-    Adopt, Deletion, Engine, FirstRotation, ManagedExternalSecret, ManagedExternalSecretSpec,
+    Adopt, Deletion, Disruption, Engine, FirstRotation, ManagedExternalSecret, ManagedExternalSecretSpec,
     ManagedExternalSecretStatus, Mint, Observe, Onboard, Partner, PartnerDeletion, RegionRole, RegionSpec, RegionState,
     RegionStatus, RotationPolicy, SecretStatus, StoreDeletion, StoreRef, TargetDeletion, TargetSpec, TargetStatus,
     TargetType, VersionState, VersionStatus,

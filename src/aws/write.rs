@@ -92,6 +92,15 @@ impl StoreSecret {
         self.restage(Stage::PENDING, None, Some(version)).await
     }
 
+    /// Whether a label could be moved now, without moving one: AWSPENDING from `version` onto `version`. Refused for what it
+    /// says (`Conflict`), or taken, the right to call was checked first; only what is denied, or fails, is an error.
+    pub async fn rehearse(&self, version: &VersionId) -> Result<(), Fault> {
+        match self.restage(Stage::PENDING, Some(version), Some(version)).await {
+            Err(fault) if fault.kind == FaultKind::Conflict => Ok(()),
+            tried => tried,
+        }
+    }
+
     /// `ReplicateSecretToRegions`, one region; with AWS's own key there if none is named. Success means that AWS began.
     pub async fn replicate(&self, region: &Region, kms_key: Option<&KmsKey>) -> Result<(), Fault> {
         self.writable()?;

@@ -146,6 +146,26 @@ impl Namespace {
         version: &VersionId,
         onto: Option<&(Uid, Revision)>,
     ) -> Result<(), Fault> {
+        self.write(wanted, rendered, version, onto, PatchParams::apply(FIELD_MANAGER).force()).await
+    }
+
+    /// Whether the cluster would take [`Namespace::apply_target`] now, onto what is there: tried by a dry run, which passes
+    /// authorization, admission and validation, and changes nothing. The faults are those of the write.
+    pub async fn rehearse(&self, wanted: Wanted<'_>, rendered: &Rendered, version: &VersionId) -> Result<(), Fault> {
+        let seen = self.metadata(&self.secrets, wanted.name.as_str()).await?;
+        let onto = seen.as_ref().map(identity).transpose()?;
+        let dry = PatchParams { dry_run: true, ..PatchParams::apply(FIELD_MANAGER).force() };
+        self.write(wanted, rendered, version, onto.as_ref(), dry).await
+    }
+
+    async fn write(
+        &self,
+        wanted: Wanted<'_>,
+        rendered: &Rendered,
+        version: &VersionId,
+        onto: Option<&(Uid, Revision)>,
+        parameters: PatchParams,
+    ) -> Result<(), Fault> {
         let labels = [(RESOURCE_LABEL, self.own.name.as_str())];
         let annotations = [(VERSION_ANNOTATION, version.as_str())];
         let manifest = Manifest {
@@ -162,8 +182,7 @@ impl Namespace {
             type_: wanted.spec.type_.name(),
             data: Encoded(rendered),
         };
-        let forced = PatchParams::apply(FIELD_MANAGER).force();
-        let written = self.secrets.patch_metadata(wanted.name.as_str(), &forced, &Patch::Apply(manifest)).await;
+        let written = self.secrets.patch_metadata(wanted.name.as_str(), &parameters, &Patch::Apply(manifest)).await;
         written.map(drop).map_err(|error| match fault::of(&error) {
             fault if fault.kind == FaultKind::Conflict && onto.is_none() => Fault { kind: FaultKind::Exists, ..fault },
             fault => fault,

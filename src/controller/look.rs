@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mes_core::facts::{Acceptance, Look, Seed, Sight, Stored, Target};
-use mes_core::fault::Fault;
+use mes_core::facts::{Acceptance, Look, Rehearsed, Seed, Sight, Stored, Target};
+use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{TargetName, VersionId};
 use mes_core::partner::format::{FieldProblem, ProblemKind};
 use mes_core::scope::{inspect_seed, origin_of};
@@ -62,6 +62,10 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
             Err(fault) => Err(fault),
         }),
         Look::Labelled => Sight::Labelled(reach.namespace.labelled().await),
+        Look::Rehearsal { write, version } => Sight::Rehearsal(match spec {
+            Ok(spec) => rehearsal(subject, spec, write, version).await,
+            Err(fault) => Err(fault),
+        }),
     }
 }
 
@@ -105,6 +109,26 @@ async fn acceptance(reach: &Reach, spec: &Spec, version: &VersionId) -> Result<O
     // these bytes: without one the driver answers with a fault where it needs it.
     let admin = reach.admin(spec).await.ok().flatten();
     reach.partner_in_turn().await?.verify(&bound(spec, origin, admin), &value).await.map(Some)
+}
+
+/// A later write, tried with the bytes that it would carry and without effect.
+async fn rehearsal(
+    subject: &Subject,
+    spec: &Spec,
+    write: &Rehearsed,
+    version: &VersionId,
+) -> Result<Option<()>, Fault> {
+    let reach = &subject.reach;
+    match write {
+        Rehearsed::Label => reach.store_in_turn().await?.rehearse(version).await.map(Some),
+        Rehearsed::Target(name) => {
+            let Some(value) = reach.read(version).await? else { return Ok(None) };
+            let wanted = wanted(subject, spec, name)?;
+            let rendered = render(wanted.spec, &value)
+                .map_err(|_| Fault::new(Place::Guard, FaultKind::Rejected, "TemplateInvalid"))?;
+            reach.namespace.rehearse(wanted, &rendered, version).await.map(Some)
+        }
+    }
 }
 
 fn stored(spec: &Spec, value: &Value) -> Stored {

@@ -1,5 +1,6 @@
 //! PostgreSQL: the password of a login role, or of two roles that take turns.
 //!
+//! One role: the new password takes the old one's place (`register`); sessions that are open go on.
 //! Two roles: the idle one gets the new password (`register`), and is emptied again (`revoke`: `NOLOGIN PASSWORD NULL`) once
 //! the other one is in use everywhere. A role without LOGIN is an empty slot.
 //!
@@ -48,7 +49,7 @@ static TYPE: PartnerType = PartnerType {
         Field::required("password", Pattern::LINE, "the role's password").rotated().at_most(1024),
     ]),
     parameters: &[
-        Parameter::required("username", ROLE, "role whose password is rotated"),
+        Parameter::required("username", ROLE, "role whose password is rotated; alone, in place"),
         Parameter::optional("alternateUsername", ROLE, "second role, so that the two take turns without downtime"),
         Parameter::optional("dbname", DATABASE, "database that both log in to; needed where the value is minted"),
     ],
@@ -77,10 +78,15 @@ static TWO_ROLES: Contract = Contract {
     ..Contract::DEFAULT
 };
 
-/// Two roles by an admin. One role alone has no overlap: a later issue.
+static ONE_ROLE: Contract = Contract { overlap: Overlap::None, live_limit: Some(1), ..TWO_ROLES };
+
+/// Two roles that take turns, or one in place; by an admin, since a role that may alter itself could not be stopped.
 fn contract(parameters: &Parameters, admin: bool) -> Option<&'static Contract> {
-    let alternate = parameters.get("alternateUsername")?;
-    (admin && parameters.get("username") != Some(alternate)).then_some(&TWO_ROLES)
+    match parameters.get("alternateUsername") {
+        _ if !admin => None,
+        None => Some(&ONE_ROLE),
+        Some(alternate) => (parameters.get("username") != Some(alternate)).then_some(&TWO_ROLES),
+    }
 }
 
 /// What it says of itself.

@@ -378,6 +378,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "EngineNotSupported",
         Outcome::ResourceDeleted => "ResourceDeleted",
         Outcome::PartnerRejected => "PartnerRejected",
+        Outcome::CandidateRejected => "CandidateRejected",
     }
 }
 

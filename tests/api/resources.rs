@@ -273,6 +273,9 @@ pub(crate) fn a_schedule_is_one_that_secrets_manager_knows() {
 #[test]
 pub(crate) fn a_rotation_policy_fits_its_engine() {
     judge(&[
+        rotation("disruption allowed", "{disruption: Allow}", Taken),
+        rotation("disruption forbidden", "{disruption: Forbid}", Taken),
+        rotation("another disruption", "{disruption: Maybe}", Refused("spec.rotation.disruption", "supported values")),
         rotation("an overlap", "{overlap: 1h30m}", Taken),
         rotation("no overlap at all", "{overlap: 0s}", Taken),
         rotation("an overlap in days", "{overlap: 2d}", Refused("spec.rotation.overlap", "days are not understood")),

@@ -41,6 +41,10 @@ mod postgresql_by_an_admin {
     cases!(crate::postgresql::two_roles);
 }
 
+mod postgresql_in_place {
+    cases!(crate::postgresql::one_role);
+}
+
 mod salesforce_by_itself {
     cases!(crate::salesforce::by_itself);
 }

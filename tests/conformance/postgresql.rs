@@ -25,11 +25,21 @@ async fn psql(sql: String) -> String {
 }
 
 struct Server {
-    other: String,
+    /// The role that a candidate is for.
+    place: String,
 }
 
 /// Two login roles below a NOLOGIN owner, the first in use; an admin with CREATEROLE and nothing more.
 pub(crate) async fn two_roles() -> Bench {
+    roles(true).await
+}
+
+/// One login role, in use, whose password is replaced in place; the same admin.
+pub(crate) async fn one_role() -> Bench {
+    roles(false).await
+}
+
+async fn roles(two: bool) -> Bench {
     static NUMBER: AtomicU16 = AtomicU16::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let (one, other, admin) = (format!("app{number}_a"), format!("app{number}_b"), format!("rotator{number}"));
@@ -45,10 +55,13 @@ pub(crate) async fn two_roles() -> Bench {
     .await;
     let (host, port) = (server().host(), server().port());
     let (partner, unreachable, calls) = drivers("PostgreSQLRole", host, port, server().ca_pem_path());
+    let names = if two { vec![one.clone(), other.clone()] } else { vec![one.clone()] };
+    let keys = ["username", "alternateUsername"].map(str::to_owned);
+    let place = names.last().cloned().unwrap_or_default();
     Bench {
         partner,
         unreachable,
-        world: Box::new(Server { other: other.clone() }),
+        world: Box::new(Server { place }),
         current: value([
             ("host", host),
             ("port", "5432"),
@@ -56,7 +69,7 @@ pub(crate) async fn two_roles() -> Bench {
             ("username", &one),
             ("password", &password),
         ]),
-        slots: vec![Slot::parse(one.clone()).unwrap(), Slot::parse(other.clone()).unwrap()],
+        slots: names.iter().map(|name| Slot::parse(name.clone()).unwrap()).collect(),
         origin: Origin {
             scheme: "postgresql".to_owned(),
             host: host.to_owned(),
@@ -66,8 +79,8 @@ pub(crate) async fn two_roles() -> Bench {
             private_networks: Vec::new(),
             account: Some(ObjectName::parse("main").unwrap()),
         },
-        identities: vec![one.clone(), other.clone()],
-        parameters: [("username".to_owned(), one), ("alternateUsername".to_owned(), other)].into(),
+        identities: names.clone(),
+        parameters: keys.into_iter().zip(names).collect(),
         admin: Some(value([("username", admin.as_str()), ("password", &format!("admin-{number}"))])),
         calls,
     }
@@ -83,12 +96,12 @@ impl World for Server {
 
     async fn intrude(&self) -> Value {
         let password = "somebody-elses-0123456789";
-        psql(format!("alter role {} login password '{password}'", self.other)).await;
+        psql(format!("alter role {} login password '{password}'", self.place)).await;
         value([
             ("host", server().host()),
             ("port", "5432"),
             ("dbname", "postgres"),
-            ("username", &self.other),
+            ("username", &self.place),
             ("password", password),
         ])
     }

@@ -98,7 +98,7 @@ fn a_spec_that_asks_for_what_is_not_names_the_field_and_the_remedy_and_asks_nobo
             "one-role",
             minted(&json!({"username": "badspec_a", "dbname": "postgres"})),
             "DisruptionNotAllowed",
-            &["spec.partner.parameters", "add alternateUsername"],
+            &["spec.rotation.disruption", "set it to Allow", "alternateUsername"],
         ),
         stalled(
             "reserved-role",

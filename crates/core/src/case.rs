@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{
-    Acceptance, Answer, Bounds, Credential, Facts, Glimpse, Labelled, Look, Replica, Seed, Sight, StoreSecret, Stored,
-    Target,
+    Acceptance, Answer, Bounds, Credential, Facts, Glimpse, Labelled, Look, Rehearsed, Replica, Seed, Sight,
+    StoreSecret, Stored, Target,
 };
 use crate::journal::{Entry, IntentStep, Journal, Rotation};
 use crate::names::{Region, TargetName, VersionId};
@@ -108,6 +108,18 @@ impl<'a> Case<'a> {
         Ok(asked.map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// Holds if a later write would be taken (tried without effect); else a wait that names it.
+    pub fn rehearsed(self, write: Rehearsed, version: &VersionId) -> Verdict {
+        let look = Look::Rehearsal { write: write.clone(), version: version.clone() };
+        let asked = self.ask(look, |sight| if let Sight::Rehearsal(answer) = sight { Some(answer) } else { None });
+        match asked {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => self.wait(Reason::NotRehearsed(write), 10),
+            Err(Step::Wait { until, .. }) => Err(Step::Wait { reason: Reason::NotRehearsed(write), until }),
+            Err(step) => Err(step),
+        }
+    }
+
     /// What is known without asking.
     pub fn glimpse(self) -> &'a Glimpse {
         &self.facts.glimpse
@@ -162,6 +174,14 @@ impl<'a> Case<'a> {
             self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default().max(bounds.settling);
         let over = later(later(self.first_saw(mark), bounds.deadline * 2), settling);
         if self.now >= over { Ok(()) } else { Err(Step::Wait { reason, until: Some(over) }) }
+    }
+
+    /// As [`Case::over`], and `more` time beyond it.
+    pub fn over_by(self, mark: &Mark, more: SignedDuration, reason: Reason) -> Verdict {
+        self.over(mark, reason.clone())?;
+        let until = later(self.first_saw(mark), more);
+        let settled = later(later(until, self.bounds().deadline * 2), self.bounds().settling);
+        if self.now >= settled { Ok(()) } else { Err(Step::Wait { reason, until: Some(settled) }) }
     }
 
     /// When this process first saw a record.

@@ -38,6 +38,22 @@ pub enum Look {
     Target(TargetName),
     /// All our Secrets in the namespace by label: one that the spec dropped still holds its version.
     Labelled,
+    /// Whether a later write would be taken, tried without effect: asked before a call from which there is no way back.
+    Rehearsal {
+        /// The write.
+        write: Rehearsed,
+        /// The version whose bytes it would carry.
+        version: VersionId,
+    },
+}
+
+/// A write that comes after the point of no return.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rehearsed {
+    /// The move of a staging label in Secrets Manager.
+    Label,
+    /// The native Secret.
+    Target(TargetName),
 }
 
 /// What every reading function gives: there, surely not there, or it could not be read.
@@ -62,6 +78,8 @@ pub enum Sight {
     Target(Answer<Target>),
     /// To `Labelled`.
     Labelled(Answer<Vec<Labelled>>),
+    /// To `Rehearsal`: present = it would be taken; absent = what it would carry is not there.
+    Rehearsal(Answer<()>),
 }
 
 /// A seed, as far as it may be known.

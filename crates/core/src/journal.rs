@@ -138,6 +138,8 @@ pub enum Outcome {
     ResourceDeleted,
     /// AWS's own rotation failed.
     PartnerRejected,
+    /// The candidate replaced the credential in use and its value was lost, or is refused: a person brings a new one.
+    CandidateRejected,
 }
 
 impl Outcome {
@@ -152,6 +154,7 @@ impl Outcome {
                 | Self::EngineNotSupported
                 | Self::ResourceDeleted
                 | Self::PartnerRejected
+                | Self::CandidateRejected
         )
     }
 }
@@ -180,6 +183,9 @@ pub enum Entry {
     Accepted(u8),
     /// The candidate is about to be registered.
     Registering,
+    /// The candidate is about to be used for the first time, which at this partner brings it into force: as `Promoting`,
+    /// but before anybody can know whether it is accepted.
+    Using,
     /// What must be revoked.
     Owe(BTreeMap<CredentialId, Option<VersionId>>),
     /// AWSCURRENT is about to move. No abort from here.
@@ -294,6 +300,7 @@ impl Rotation {
             Entry::Candidate(id) => self.undecided()?.candidate = Some(id.clone()),
             Entry::Accepted(count) => self.undecided()?.accepted = *count,
             Entry::Registering => self.announce(IntentStep::Register, now)?,
+            Entry::Using => self.announce(IntentStep::Promote, now)?,
             Entry::Promoting => {
                 if self.undecided()?.accepted == 0 {
                     return Err(Illegal);
@@ -369,8 +376,9 @@ impl Rotation {
 
     fn announce(&mut self, step: IntentStep, now: Timestamp) -> Result<(), Illegal> {
         let attempt = self.undecided()?;
-        // The same step may be announced anew (its writer lost the right to call); never an earlier one.
-        if attempt.step > step {
+        // The same step may be announced anew (its writer lost the right to call), never an earlier one: but the same stored
+        // bytes may be registered again at any time, since a place that takes one value may have been emptied by hand.
+        if attempt.step > step && step != IntentStep::Register {
             return Err(Illegal);
         }
         attempt.step = step;

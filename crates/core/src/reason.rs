@@ -5,9 +5,10 @@
 use std::fmt;
 
 use crate::duration::DurationProblem;
+use crate::facts::Rehearsed;
 use crate::fault::{Fault, FaultKind, Place};
 use crate::names::{CredentialId, Identity, ObjectName, Region, SecretName, Slot, TargetName};
-use crate::partner::{FieldProblem, IdentityProblem, IntervalProblem, OverlapProblem, ParameterProblem};
+use crate::partner::{FieldProblem, IdentityProblem, IntervalProblem, OverlapProblem, ParameterProblem, Unsafe};
 use crate::schedule::ScheduleError;
 use crate::target::RenderError;
 
@@ -68,8 +69,10 @@ pub enum Reason {
     EndpointMismatch,
     /// The credential is the one that the account logs in with.
     RotatesOwnAdmin,
-    /// Rotation in place was not allowed, or this version of the operator does not do it.
+    /// Rotation in place was not allowed.
     DisruptionNotAllowed,
+    /// The contract can't be kept safely.
+    ContractUnsafe(Unsafe),
     /// The engine does not rotate this type.
     EngineNotSupported {
         /// Whether AWS does.
@@ -152,6 +155,10 @@ pub enum Reason {
     TargetForbidden(TargetName),
     /// A read or an effect failed; the same is tried again.
     Fault(Fault),
+    /// A write that comes after the point of no return would not be taken.
+    NotRehearsed(Rehearsed),
+    /// The partner ends the superseded credential by itself, and has not yet.
+    GraceRunning,
     /// Done, but not yet seen.
     Settling,
     /// The candidate is not accepted yet.
@@ -245,6 +252,7 @@ impl Reason {
                 | Self::EndpointMismatch
                 | Self::RotatesOwnAdmin
                 | Self::DisruptionNotAllowed
+                | Self::ContractUnsafe(_)
                 | Self::EngineNotSupported { .. }
                 | Self::RotatedElsewhere
                 | Self::StoreNotAllowed(_)
@@ -284,6 +292,7 @@ impl Reason {
             Self::EndpointMismatch => "EndpointMismatch",
             Self::RotatesOwnAdmin => "RotatesOwnAdmin",
             Self::DisruptionNotAllowed => "DisruptionNotAllowed",
+            Self::ContractUnsafe(_) => "ContractUnsafe",
             Self::EngineNotSupported { .. } => "EngineNotSupported",
             Self::RotatedElsewhere => "RotatedElsewhere",
             Self::StoreNotAllowed(_) => "StoreNotAllowed",
@@ -315,6 +324,8 @@ impl Reason {
             Self::TargetForbidden(_) => "TargetForbidden",
             Self::Fault(fault) if fault.place == Place::Partner => "PartnerUnavailable",
             Self::Fault(_) => "ReadFailed",
+            Self::NotRehearsed(_) => "NotRehearsed",
+            Self::GraceRunning => "GraceRunning",
             Self::Settling => "Settling",
             Self::CandidateNotAccepted => "CandidateNotAccepted",
             Self::AttemptsSpaced => "AttemptsSpaced",
@@ -353,7 +364,8 @@ impl fmt::Display for Reason {
             Self::IdentityInUse(identity) => write!(f, "spec.partner: an older resource of this cluster already rotates {identity}; delete one of the two"),
             Self::EndpointMismatch => f.write_str("spec.partner.accountRef: the account's endpoint, the key `endpoint` of its admin Secret and the host in the value must be the same; make them equal"),
             Self::RotatesOwnAdmin => f.write_str("spec.partner: this is the credential that the account itself logs in with; give the account an admin credential of its own"),
-            Self::DisruptionNotAllowed => f.write_str("spec.partner.parameters: with these the old credential dies in the call that makes the new one, which this version does not do; for PostgreSQLRole add alternateUsername"),
+            Self::DisruptionNotAllowed => f.write_str("spec.rotation.disruption: with these parameters the old credential dies when the new one is made; set it to Allow, or give a second principal (PostgreSQLRole: parameter alternateUsername)"),
+            Self::ContractUnsafe(problem) => write!(f, "spec.partner.type: not rotated by the operator: {problem}"),
             Self::EngineNotSupported { aws_does: true } => f.write_str("spec.rotation.engine: the operator does not rotate this type itself; set engine: SecretsManager, AWS does"),
             Self::EngineNotSupported { aws_does: false } => f.write_str("spec.rotation.engine: AWS does not rotate this type; leave out engine, the operator does"),
             Self::RotatedElsewhere => f.write_str("spec.rotation.engine: AWS rotates this secret; turn its rotation off, or set engine: SecretsManager where AWS has the type"),
@@ -398,6 +410,9 @@ impl fmt::Display for Reason {
             Self::RegionUnreachable(region) => write!(f, "Secrets Manager in {region} does not answer"),
             Self::TargetForbidden(target) => write!(f, "spec.targets[{target}]: the operator may not read or write this Secret; bind ClusterRole mes-namespace in this namespace or, with install strict, name the Secret in the chart's values"),
             Self::Fault(fault) => failed(f, fault),
+            Self::NotRehearsed(Rehearsed::Label) => f.write_str("spec.storeRef: the old credential dies when the new one is made, and the move of a label was tried first: Secrets Manager does not take it"),
+            Self::NotRehearsed(Rehearsed::Target(target)) => write!(f, "spec.targets[{target}]: the old credential dies when the new one is made, and this Secret was tried first: the cluster does not take it"),
+            Self::GraceRunning => f.write_str("the partner ends the superseded credential by itself, and still accepts it"),
             Self::Settling => f.write_str("done, and not yet seen"),
             Self::CandidateNotAccepted => f.write_str("the partner does not accept the candidate yet"),
             Self::AttemptsSpaced => f.write_str("waiting before the next attempt"),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Effect, Right};
-use crate::facts::{Acceptance, Look, Sight};
+use crate::facts::{Acceptance, Look, Rehearsed, Sight};
 use crate::fault::{Fault, FaultKind, Place};
 use crate::journal::{Entry, IntentStep, Journal};
 use crate::names::{CredentialId, Revision, TargetName, Uid, VersionId};
@@ -70,7 +70,8 @@ impl Tries {
             | Sight::Acceptance(Err(fault))
             | Sight::Credentials(Err(fault))
             | Sight::Target(Err(fault))
-            | Sight::Labelled(Err(fault)) => Some(fault.clone()),
+            | Sight::Labelled(Err(fault))
+            | Sight::Rehearsal(Err(fault)) => Some(fault.clone()),
             _ => None,
         };
         match fault {
@@ -86,8 +87,11 @@ impl Tries {
     pub fn too_slow(&mut self, look: &Look, pause: SignedDuration, now: Timestamp) {
         let place = match look {
             Look::Seed | Look::Acceptance(_) | Look::Credentials { .. } => Place::Partner,
-            Look::StoreSecret | Look::Replica(_) | Look::Version(_) => Place::SecretsManager,
-            Look::Target(_) | Look::Labelled => Place::Cluster,
+            Look::StoreSecret
+            | Look::Replica(_)
+            | Look::Version(_)
+            | Look::Rehearsal { write: Rehearsed::Label, .. } => Place::SecretsManager,
+            Look::Target(_) | Look::Labelled | Look::Rehearsal { write: Rehearsed::Target(_), .. } => Place::Cluster,
         };
         let seconds = u32::try_from(pause.as_secs()).unwrap_or(u32::MAX);
         note(&mut self.looks, look, Some(Fault::new(place, FaultKind::Unsent, Fault::TOO_SLOW).after(seconds)), now);
@@ -119,7 +123,7 @@ impl Tries {
             let (number, step) = match entry {
                 Entry::Intend { number, .. } => (Some(*number), IntentStep::Create),
                 Entry::Registering => (attempt, IntentStep::Register),
-                Entry::Promoting => (attempt, IntentStep::Promote),
+                Entry::Promoting | Entry::Using => (attempt, IntentStep::Promote),
                 _ => continue,
             };
             let Some(attempt) = number else { continue };

@@ -9,7 +9,7 @@ mod status;
 mod target;
 
 pub use deletion::{Deletion, PartnerDeletion, StoreDeletion, TargetDeletion};
-pub use rotation_policy::{Engine, FirstRotation, RotationPolicy};
+pub use rotation_policy::{Disruption, Engine, FirstRotation, RotationPolicy};
 pub use status::{
     ManagedExternalSecretStatus, RegionRole, RegionState, RegionStatus, SecretStatus, TargetStatus, VersionState,
     VersionStatus,

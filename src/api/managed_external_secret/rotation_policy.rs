@@ -73,6 +73,21 @@ pub struct RotationPolicy {
         "rotation.overlap must be hours, minutes and seconds in this order, such as 48h, 1h30m or 0s; days are not understood"
     ))]
     pub overlap: Option<String>,
+    /// Allow = rotate also where the old credential dies when the new one is made, so that users of it fail until they have the new one. Forbid = refuse that (DisruptionNotAllowed).
+    #[serde(default)]
+    pub disruption: Disruption,
+}
+
+/// Allow = rotate also where the old credential dies when the new one is made, so that users of it fail until they have the new one. Forbid = refuse that (DisruptionNotAllowed).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Disruption {
+    #[default]
+    Forbid,
+    Allow,
+    /// Of a newer version of us; never written. Read as Forbid.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
 }
 
 /// Operator = this operator rotates. SecretsManager = AWS's own rotation for the types that it knows. Fixed once onboarded.

@@ -184,6 +184,7 @@ fn rotation(policy: &api::RotationPolicy) -> Result<WrittenRotation, Reason> {
         zone: policy.time_zone.clone(),
         first,
         overlap: policy.overlap.clone(),
+        disruption: policy.disruption == api::Disruption::Allow,
     })
 }
 

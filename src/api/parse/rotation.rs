@@ -39,7 +39,10 @@ pub fn recorded(
     let was = rotation.status.clone().unwrap_or_default();
     let mut status = rotation_status(&after);
     let announces = entries.iter().any(|entry| {
-        matches!(entry, Entry::Intend { .. } | Entry::Registering | Entry::Promoting | Entry::Found { .. })
+        matches!(
+            entry,
+            Entry::Intend { .. } | Entry::Registering | Entry::Using | Entry::Promoting | Entry::Found { .. }
+        )
     });
     if let Some(intent) = &mut status.intent {
         let same = !announces && unchanged == announced(&after);
@@ -157,7 +160,7 @@ fn conditions(rotation: &Rotation) -> Vec<Condition> {
     [promoted, complete].into_iter().chain(failed).collect()
 }
 
-const OUTCOMES: [Outcome; 11] = [
+const OUTCOMES: [Outcome; 12] = [
     Outcome::Revoked,
     Outcome::Kept,
     Outcome::RevokedByPartner,
@@ -169,6 +172,7 @@ const OUTCOMES: [Outcome; 11] = [
     Outcome::EngineNotSupported,
     Outcome::ResourceDeleted,
     Outcome::PartnerRejected,
+    Outcome::CandidateRejected,
 ];
 
 fn name(outcome: Outcome) -> &'static str {
@@ -184,6 +188,7 @@ fn name(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "EngineNotSupported",
         Outcome::ResourceDeleted => "ResourceDeleted",
         Outcome::PartnerRejected => "PartnerRejected",
+        Outcome::CandidateRejected => "CandidateRejected",
     }
 }
 
@@ -196,6 +201,9 @@ fn why(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "Secrets Manager rotates this secret by its schedule alone",
         Outcome::ResourceDeleted => "its resource was deleted before the promotion",
         Outcome::PartnerRejected => "Secrets Manager's rotation failed; see the secret's rotation in AWS",
+        Outcome::CandidateRejected => {
+            "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one (Rotation with candidate.fromSecret)"
+        }
         Outcome::Revoked | Outcome::Kept | Outcome::RevokedByPartner | Outcome::Merged => "",
     }
 }

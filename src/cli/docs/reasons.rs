@@ -4,10 +4,11 @@
 //! Called by `cli::docs`.
 
 use mes_core::duration::DurationProblem;
+use mes_core::facts::Rehearsed;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{CredentialId, Identity, ObjectName, Region, SecretName, Slot, TargetName};
 use mes_core::partner::{
-    FieldProblem, IdentityProblem, IntervalProblem, ParameterProblem, ParameterProblemKind, ProblemKind,
+    FieldProblem, IdentityProblem, IntervalProblem, ParameterProblem, ParameterProblemKind, ProblemKind, Unsafe,
 };
 use mes_core::reason::{Conflict, Reason, SeedProblem};
 use mes_core::schedule::ScheduleError;
@@ -68,6 +69,12 @@ const CONDITIONS: &[(&str, &str, &str, &str)] = &[
     ("Rotation Failed", "True", "Restored", "AWSCURRENT was moved back by hand"),
     ("Rotation Failed", "True", "EngineNotSupported", "AWS rotates this credential, on its own schedule"),
     ("Rotation Failed", "True", "ResourceDeleted", "its resource is gone"),
+    (
+        "Rotation Failed",
+        "True",
+        "CandidateRejected",
+        "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one",
+    ),
     ("Rotation Failed", "True", "PartnerRejected", "the partner refuses the request, and will again"),
     ("Store Ready", "True", "Verified", "the account answers and lists its secrets"),
     ("Store Ready", "True", "VerifiedWithoutList", "ListSecrets is refused, so each secret is described"),
@@ -156,6 +163,7 @@ fn samples() -> Vec<Reason> {
         Reason::EndpointMismatch,
         Reason::RotatesOwnAdmin,
         Reason::DisruptionNotAllowed,
+        Reason::ContractUnsafe(Unsafe::Unfindable),
         Reason::EngineNotSupported { aws_does: true },
         Reason::EngineNotSupported { aws_does: false },
         Reason::RotatedElsewhere,
@@ -196,6 +204,9 @@ fn samples() -> Vec<Reason> {
         Reason::TargetForbidden(target()),
         Reason::Fault(Fault::new(Place::Partner, FaultKind::Throttled, "429")),
         Reason::Fault(Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout")),
+        Reason::NotRehearsed(Rehearsed::Label),
+        Reason::NotRehearsed(Rehearsed::Target(target())),
+        Reason::GraceRunning,
         Reason::Settling,
         Reason::CandidateNotAccepted,
         Reason::AttemptsSpaced,

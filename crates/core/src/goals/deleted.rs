@@ -93,17 +93,21 @@ fn decided(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
     if open.unreadable {
         return case.wait(Reason::JournalUnreadable(open.name.clone()), 300);
     }
-    let Some(attempt) = &open.attempt else {
+    if open.attempt.is_none() {
         return case.record(open, vec![Entry::End(Outcome::ResourceDeleted)]);
-    };
+    }
     if open.aborting {
         return retirement::undone(case, spec, open, secret, Outcome::ResourceDeleted);
     }
     let passed = promotion::passed(open, secret);
-    if !open.promoting() && !passed {
-        return case.record(open, vec![Entry::Abort]);
+    match case.resource.contract() {
+        _ if passed => promotion::noted(case, open).map(drop),
+        // From here it only goes forward, and verified like any other.
+        Some(contract) if open.promoting() || rotated::in_place::begun(contract, open) => {
+            rotated::brought_in(case, spec, contract, open, secret).map(drop)
+        }
+        _ => case.record(open, vec![Entry::Abort]),
     }
-    if passed { promotion::noted(case, open).map(drop) } else { promotion::promoted(case, spec, open, attempt, secret) }
 }
 
 fn targets(case: Case<'_>) -> Verdict {

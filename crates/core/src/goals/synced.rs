@@ -77,7 +77,8 @@ fn named_if_forbidden(step: Step, name: &TargetName) -> Step {
     }
 }
 
-fn conflict(seen: &Target) -> Option<Conflict> {
+/// Why a Secret must not be written, if it must not.
+pub(crate) fn conflict(seen: &Target) -> Option<Conflict> {
     match seen.holder {
         Holder::AnotherResource => Some(Conflict::AnotherResource),
         Holder::Foreign => Some(Conflict::Foreign),

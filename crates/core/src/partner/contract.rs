@@ -75,6 +75,46 @@ pub struct Contract {
     pub successes: u8,
     /// How long a call that may still be on its way can take effect, where longer than the operator's own setting.
     pub settling: Option<SignedDuration>,
+    /// How long a credential lives from its making; `None`: until it is revoked.
+    pub lifetime: Option<SignedDuration>,
+}
+
+/// Before which call of a rotation it can still be undone, beside the promotion that is the last such call of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoReturn {
+    /// Promotion alone: until then the superseded credential lives, whatever becomes of the candidate.
+    Promote,
+    /// `create`: it ends the superseded credential, so its value must not be lost, and may be.
+    Create,
+    /// `register`: it ends the superseded credential, and may be repeated with the same stored bytes.
+    Register,
+}
+
+/// Why a contract can't be kept safely, whatever order the calls are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Unsafe {
+    /// A lost answer would leave a credential behind that nobody ever finds, and that lives for ever.
+    #[error(
+        "its credentials are neither listed nor marked, making one can't be repeated, and they never expire: a lost answer would leave one alive for ever"
+    )]
+    Unfindable,
+    /// Slots whose content can't be told: one that somebody else uses would be overwritten.
+    #[error("it has slots whose content can't be told, so one that somebody else uses would be overwritten")]
+    BlindSlots,
+    /// Both must live side by side, and only one may.
+    #[error("old and new must live side by side, and it allows one credential at a time")]
+    NoRoom,
+    /// Making the main one is a step of its own, yet the other is already dead.
+    #[error(
+        "the new credential takes the place of the old one when it is made, so it can't be activated after promotion"
+    )]
+    ActivatedTooLate,
+    /// Trying a value that we chose would already use it, before it could be registered again.
+    #[error("a value of our own making is tried before and after it is registered, which must change nothing")]
+    UsedByTrying,
+    /// No number of acceptances is enough.
+    #[error("it proves a candidate by no acceptance at all")]
+    NothingProves,
 }
 
 impl Contract {
@@ -90,7 +130,49 @@ impl Contract {
         propagation: SignedDuration::from_secs(30),
         successes: 1,
         settling: None,
+        lifetime: None,
     };
+
+    /// Why a rotation by this contract could lose or end a credential that it should not, if it could: total over all
+    /// contracts, so that a driver that declares a new one is refused rather than run on hope.
+    pub const fn problem(&self) -> Option<Unsafe> {
+        let by_partner = matches!(self.chooser, Chooser::Partner);
+        let unseen = matches!(self.recognised, Recognised::Never);
+        let limit_of_one = matches!(self.live_limit, Some(0 | 1));
+        let slots = matches!((self.overlap, self.chooser), (Overlap::TwoSlots, Chooser::Caller));
+        let untold = matches!(self.recognised, Recognised::Never | Recognised::ByDifference);
+        let late = matches!(self.activation, Activation::AfterPromotion);
+        // What we chose is known and may be registered again; where it replaces the other, nothing is ever left over.
+        let repeatable = self.readable_again || !by_partner && self.in_place();
+        match () {
+            () if unseen && !repeatable && self.lifetime.is_none() => Some(Unsafe::Unfindable),
+            () if slots && untold => Some(Unsafe::BlindSlots),
+            () if !self.in_place() && limit_of_one => Some(Unsafe::NoRoom),
+            () if self.in_place() && late => Some(Unsafe::ActivatedTooLate),
+            () if !by_partner && !self.verification_is_pure() => Some(Unsafe::UsedByTrying),
+            () if self.successes == 0 => Some(Unsafe::NothingProves),
+            () => None,
+        }
+    }
+
+    /// The call from which there is no way back.
+    pub const fn no_return(&self) -> NoReturn {
+        match (self.in_place(), self.activation, self.chooser) {
+            // Made, and of no effect until it is used: and that is announced as the promotion is.
+            (false, ..) | (true, Activation::AtFirstUse, _) => NoReturn::Promote,
+            (true, _, Chooser::Partner) => NoReturn::Create,
+            (true, _, Chooser::Caller) => NoReturn::Register,
+        }
+    }
+
+    /// How long the superseded credential outlives the candidate's making, where the partner ends it by itself.
+    pub const fn grace(&self) -> Option<SignedDuration> {
+        match self.overlap {
+            Overlap::None => Some(SignedDuration::ZERO),
+            Overlap::Grace(grace) => Some(grace),
+            Overlap::TwoSlots | Overlap::CreateThenRevoke => None,
+        }
+    }
 
     /// Whether the superseded one dies with, or by itself soon after, the making of the candidate: such a rotation
     /// needs `rotation.disruption: Allow` and has a point of no return before promotion.
@@ -105,12 +187,7 @@ impl Contract {
 
     /// The longest overlap that this partner can hold: zero without overlap, `None` if it ends only by our revocation.
     pub fn longest_overlap(&self) -> Option<SignedDuration> {
-        let kept = match self.overlap {
-            Overlap::None => Some(SignedDuration::ZERO),
-            Overlap::Grace(grace) => Some(grace),
-            Overlap::TwoSlots | Overlap::CreateThenRevoke => None,
-        };
-        kept.into_iter().chain(self.overlap_limit).min()
+        self.grace().into_iter().chain(self.overlap_limit).min()
     }
 
     /// The overlap of a rotation: as stated if it can hold, else min(24 h, half of `interval`, the partner's limit).

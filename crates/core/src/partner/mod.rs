@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 use thiserror::Error;
 
-pub use contract::{Activation, Chooser, Contract, Overlap, OverlapProblem, Recognised};
+pub use contract::{Activation, Chooser, Contract, NoReturn, Overlap, OverlapProblem, Recognised, Unsafe};
 pub use format::{Field, FieldProblem, Format, ProblemKind};
 pub use parameters::{ADMIN_SECRET_ARN, Parameter, ParameterProblem, ParameterProblemKind};
 pub use pattern::{Pattern, Shape};

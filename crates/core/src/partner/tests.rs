@@ -462,3 +462,40 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_contract_is_refused_where_a_lost_answer_would_leave_a_credential_for_ever_and_where_it_contradicts_itself() {
+    use Activation::{AfterPromotion, AtFirstUse};
+    let caller = Contract { chooser: Chooser::Caller, recognised: Recognised::ByValue, ..Contract::DEFAULT };
+    let never = Contract { recognised: Recognised::Never, ..Contract::DEFAULT };
+    let in_place = Contract { overlap: Overlap::None, ..Contract::DEFAULT };
+    for (contract, problem) in [
+        (Contract::DEFAULT, None),
+        (never, Some(Unsafe::Unfindable)),
+        (Contract { lifetime: Some(SignedDuration::from_hours(24)), ..never }, None),
+        (Contract { readable_again: true, ..never }, None),
+        (Contract { recognised: Recognised::Never, ..caller }, Some(Unsafe::Unfindable)),
+        (Contract { recognised: Recognised::Never, overlap: Overlap::None, ..caller }, None),
+        (Contract { overlap: Overlap::TwoSlots, ..caller }, None),
+        (
+            Contract { overlap: Overlap::TwoSlots, recognised: Recognised::ByDifference, ..caller },
+            Some(Unsafe::BlindSlots),
+        ),
+        (Contract { live_limit: Some(1), ..Contract::DEFAULT }, Some(Unsafe::NoRoom)),
+        (Contract { live_limit: Some(1), ..in_place }, None),
+        (Contract { activation: AfterPromotion, ..in_place }, Some(Unsafe::ActivatedTooLate)),
+        (Contract { activation: AtFirstUse, ..caller }, Some(Unsafe::UsedByTrying)),
+        (Contract { activation: AtFirstUse, ..in_place }, None),
+        (Contract { successes: 0, ..Contract::DEFAULT }, Some(Unsafe::NothingProves)),
+    ] {
+        assert_eq!(contract.problem(), problem, "{contract:?}");
+        // What is said of it ends the sentence of its reason.
+        if let Some(problem) = problem {
+            assert!(!problem.to_string().is_empty() && !problem.to_string().ends_with('.'));
+        }
+    }
+    assert_eq!(in_place.no_return(), NoReturn::Create);
+    assert_eq!(Contract { overlap: Overlap::None, ..caller }.no_return(), NoReturn::Register);
+    assert_eq!(Contract { activation: AtFirstUse, ..in_place }.no_return(), NoReturn::Promote);
+    assert_eq!(Contract::DEFAULT.no_return(), NoReturn::Promote);
+}

@@ -8,8 +8,8 @@ use super::store::{self, includes};
 use super::{Account, AdminReference, Granted, Named, Reference, Source, Store, Written, WrittenPartner};
 use crate::names::{Identity, Slot};
 use crate::partner::{
-    self, AdminSecret, Contract, Host, IdentityProblem, Overlap, ParameterProblem, ParameterProblemKind, Parameters,
-    PartnerType,
+    self, AdminSecret, Chooser, Contract, Host, IdentityProblem, Overlap, ParameterProblem, ParameterProblemKind,
+    Parameters, PartnerType,
 };
 use crate::reason::Reason;
 use crate::spec::{Admin, Origin, Own};
@@ -165,7 +165,10 @@ fn operated(
         return Err(required());
     }
     match type_.contract(parameters, admin) {
-        Some(contract) if contract.in_place() => Err(Reason::DisruptionNotAllowed),
+        Some(contract) if contract.problem().is_some() => {
+            Err(contract.problem().map_or(Reason::UnknownPartnerType, Reason::ContractUnsafe))
+        }
+        Some(contract) if contract.in_place() && !written.rotation.disruption => Err(Reason::DisruptionNotAllowed),
         Some(contract) => Ok(Acting { rotates: Rotates::Operator(*contract), admin }),
         None if !admin && type_.contract(parameters, true).is_some() => Err(required()),
         None => Err(Reason::DisruptionNotAllowed),
@@ -316,9 +319,11 @@ fn live_limit(contract: &Contract, account: Option<&Account>) -> Option<u8> {
     account.and_then(|account| account.live_credentials).into_iter().chain(contract.live_limit).min()
 }
 
-/// The two principals of a slot contract, in the order of the type's identities.
+/// The two principals of a slot contract, or the one of a contract in place with a value of our own making, in the order
+/// of the type's identities.
 fn slots(contract: &Contract, type_: &PartnerType, parameters: &Parameters) -> Result<Vec<Slot>, Reason> {
-    if contract.overlap != Overlap::TwoSlots {
+    let in_place = contract.in_place() && contract.chooser == Chooser::Caller;
+    if contract.overlap != Overlap::TwoSlots && !in_place {
         return Ok(Vec::new());
     }
     let known = |name: &str| parameters.get(name).map(String::as_str);
@@ -333,6 +338,9 @@ fn slots(contract: &Contract, type_: &PartnerType, parameters: &Parameters) -> R
             Reason::InvalidIdentity(IdentityProblem::Forged { name: form.trim_matches(['{', '}']).to_owned() })
         })?;
         if slots.contains(&slot) {
+            if in_place {
+                continue;
+            }
             let key = partner::names(form).next().unwrap_or_default().to_owned();
             let kind = ParameterProblemKind::Malformed { expected: "another principal than the first" };
             return Err(Reason::InvalidParameters(vec![ParameterProblem { key, kind }]));

@@ -86,6 +86,8 @@ pub struct WrittenRotation {
     pub first: Option<First>,
     /// `overlap`.
     pub overlap: Option<String>,
+    /// `disruption: Allow`.
+    pub disruption: bool,
 }
 
 /// `spec.rotation.first`.
@@ -99,6 +101,14 @@ pub enum First {
 
 impl Default for WrittenRotation {
     fn default() -> Self {
-        Self { engine: Engine::Operator, schedule: None, window: None, zone: None, first: None, overlap: None }
+        Self {
+            engine: Engine::Operator,
+            schedule: None,
+            window: None,
+            zone: None,
+            first: None,
+            overlap: None,
+            disruption: false,
+        }
     }
 }

@@ -120,6 +120,7 @@ pub fn outcome_code(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "EngineNotSupported",
         Outcome::ResourceDeleted => "ResourceDeleted",
         Outcome::PartnerRejected => "PartnerRejected",
+        Outcome::CandidateRejected => "CandidateRejected",
     }
 }
 

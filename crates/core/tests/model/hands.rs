@@ -7,7 +7,7 @@ use mes_core::names::{Slot, VersionId};
 use mes_core::spec::{Deletion, Fate, Onboard};
 use mes_core::tries::Tries;
 
-use super::{KINDS, live, rested, safe};
+use super::{Lives, live, rested, safe, subjects};
 use crate::world::{Kind, Live, Outcome, World};
 
 /// What a hand does.
@@ -166,21 +166,21 @@ fn rested_after(world: &World, hand: Hand, at: usize) {
 
 #[test]
 fn outside_hands_at_any_step_break_nothing_and_it_comes_to_rest() {
-    let mut lives = 0;
-    for (kind, onboard) in
-        KINDS.map(|kind| (kind, Onboard::FromSecret)).into_iter().chain([(Kind::Slots, Onboard::Mint)])
-    {
+    let mut lives = Lives::default();
+    for (kind, onboard) in subjects() {
         let (_, effects) = live(kind, onboard.clone(), &[]);
         for at in 0..effects {
             for hand in HANDS {
                 for crash in [false, true] {
-                    lives += usize::from(handled(kind, onboard.clone(), at, hand, crash).is_some());
+                    if handled(kind, onboard.clone(), at, hand, crash).is_some() {
+                        lives.count(kind);
+                    }
                 }
             }
         }
     }
-    println!("{lives} lives with an outside hand");
-    assert!(lives > 1000, "{lives}");
+    lives.told("lives with an outside hand");
+    assert!(lives.0.values().all(|lives| *lives > 200), "{:?}", lives.0);
 }
 
 /// Two processes that both think they lead, by a seeded scheduler: each pauses between its decision and its call for as
@@ -269,10 +269,9 @@ fn two_leaders(kind: Kind, onboard: Onboard, seed: u64) {
 fn two_leaders_break_nothing_and_the_last_one_comes_to_rest() {
     let lives = 60;
     for seed in 0..lives {
-        for kind in KINDS {
-            two_leaders(kind, Onboard::FromSecret, seed);
+        for (kind, onboard) in subjects() {
+            two_leaders(kind, onboard, seed);
         }
-        two_leaders(Kind::Slots, Onboard::Mint, seed);
     }
-    println!("{} lives of two leaders", lives * 4);
+    println!("{lives} lives of two leaders for each contract");
 }

@@ -11,7 +11,7 @@ use mes_core::facts::{
     ReplicationState, Seed, Sight, StoreSecret, Stored, SweepLine, Target,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{Journal, Rotation, Trigger};
+use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Rotation, Trigger};
 use mes_core::names::{
     Arn, CredentialId, Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid,
     VersionId,
@@ -34,7 +34,82 @@ pub(crate) enum Kind {
     Staged,
     /// Any number side by side, made by the partner, with our tag.
     Tagged,
+    /// Two side by side, made by the partner, without any mark: a lost one is found by its absence before, and never ended.
+    Untagged,
+    /// One user, values of our own making: registering the new one ends the old one (PostgreSQL with one role).
+    InPlaceCaller,
+    /// Made by the partner, whose making ends the old one in the same call (a GitLab token that rotates itself).
+    InPlacePartner,
+    /// Made by the partner, which ends the old one an hour later, and spreads it so that it takes two acceptances.
+    Grace,
+    /// Made by the partner, shown again, in force from its first use; the old one ends an hour after that (Paddle).
+    FirstUse,
 }
+
+impl Kind {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Slots,
+        Self::Staged,
+        Self::Tagged,
+        Self::Untagged,
+        Self::InPlaceCaller,
+        Self::InPlacePartner,
+        Self::Grace,
+        Self::FirstUse,
+    ];
+
+    fn contract(self) -> Contract {
+        match self {
+            Self::Slots => Contract {
+                chooser: Chooser::Caller,
+                overlap: Overlap::TwoSlots,
+                recognised: Recognised::ByValue,
+                live_limit: Some(2),
+                ..Contract::DEFAULT
+            },
+            Self::Staged => Contract {
+                overlap: Overlap::TwoSlots,
+                recognised: Recognised::ByValue,
+                readable_again: true,
+                activation: Activation::AfterPromotion,
+                live_limit: Some(2),
+                ..Contract::DEFAULT
+            },
+            Self::Tagged => Contract { recognised: Recognised::ByTag, ..Contract::DEFAULT },
+            Self::Untagged => {
+                Contract { recognised: Recognised::ByDifference, live_limit: Some(2), ..Contract::DEFAULT }
+            }
+            Self::InPlaceCaller => Contract {
+                chooser: Chooser::Caller,
+                overlap: Overlap::None,
+                recognised: Recognised::ByValue,
+                live_limit: Some(1),
+                ..Contract::DEFAULT
+            },
+            Self::InPlacePartner => Contract { overlap: Overlap::None, ..Contract::DEFAULT },
+            Self::Grace => Contract { overlap: Overlap::Grace(GRACE), successes: 2, ..Contract::DEFAULT },
+            Self::FirstUse => Contract {
+                overlap: Overlap::Grace(GRACE),
+                recognised: Recognised::ByValue,
+                readable_again: true,
+                activation: Activation::AtFirstUse,
+                ..Contract::DEFAULT
+            },
+        }
+    }
+
+    fn slots(self) -> Vec<Slot> {
+        let names: &[&str] = match self {
+            Self::Slots => &["a", "b"],
+            Self::InPlaceCaller => &["a"],
+            _ => &[],
+        };
+        names.iter().map(|name| Slot::parse(*name).unwrap()).collect()
+    }
+}
+
+/// How long a partner with grace leaves the old credential.
+pub(crate) const GRACE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What becomes of one effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +156,10 @@ pub(crate) struct World {
     /// How far a wait moves the clock at most.
     pub(crate) longest_sleep: SignedDuration,
     minted: BTreeSet<Tag>,
+    /// When a credential that was replaced ends by itself.
+    pub(crate) deaths: BTreeMap<u32, Timestamp>,
+    /// Credentials whose value never reached the store.
+    pub(crate) lost: BTreeSet<u32>,
     /// An entry that the table does not allow is refused, as the shell does, and no failure of the test.
     pub(crate) legal_or_refused: bool,
     /// Answers that differ from what the world would say.
@@ -102,24 +181,8 @@ fn fault(kind: FaultKind) -> Fault {
 impl World {
     /// A resource that is onboarded as `onboard` says and wants one region and one target.
     pub(crate) fn new(kind: Kind, onboard: Onboard) -> Self {
-        let contract = match kind {
-            Kind::Slots => Contract {
-                chooser: Chooser::Caller,
-                overlap: Overlap::TwoSlots,
-                recognised: Recognised::ByValue,
-                live_limit: Some(2),
-                ..Contract::DEFAULT
-            },
-            Kind::Staged => Contract {
-                overlap: Overlap::TwoSlots,
-                recognised: Recognised::ByValue,
-                readable_again: true,
-                activation: Activation::AfterPromotion,
-                live_limit: Some(2),
-                ..Contract::DEFAULT
-            },
-            Kind::Tagged => Contract { recognised: Recognised::ByTag, ..Contract::DEFAULT },
-        };
+        let contract = kind.contract();
+        assert_eq!(contract.problem(), None);
         let own = Own {
             cluster: uid("11111111-0000-4000-8000-000000000000"),
             namespace: Namespace::parse("payments").unwrap(),
@@ -176,11 +239,7 @@ impl World {
                 data: None,
             }],
             live_limit: None,
-            slots: if kind == Kind::Slots {
-                vec![Slot::parse("a").unwrap(), Slot::parse("b").unwrap()]
-            } else {
-                vec![]
-            },
+            slots: kind.slots(),
         };
         let mut world = Self {
             kind,
@@ -213,6 +272,8 @@ impl World {
             bounds: bounds(),
             longest_sleep: SignedDuration::from_hours(24 * 400),
             minted: BTreeSet::new(),
+            deaths: BTreeMap::new(),
+            lost: BTreeSet::new(),
             legal_or_refused: false,
             answers: BTreeMap::new(),
             revision: 0,
@@ -317,6 +378,7 @@ impl World {
 
     /// What this process would do now, with all that it asked to know that.
     pub(crate) fn decided(&mut self) -> (Verdict, Decision, Facts) {
+        self.reap();
         self.tries.saw(&self.journal, self.resource.deleting.is_some(), self.now);
         let mut facts = Facts::at_a_glance(self.glimpse(), self.bounds.clone(), self.tries.clone());
         for _ in 0..50 {
@@ -324,10 +386,56 @@ impl World {
             let Err(Step::Look(questions)) = decision.next() else { return (decision.next(), decision, facts) };
             for question in questions {
                 let sight = self.answer(&question);
+                if let (Look::Acceptance(version), Kind::FirstUse) = (&question, self.kind) {
+                    self.used(&version.clone());
+                }
                 facts.learn(question, sight, self.now);
             }
         }
         panic!("more than 50 looks in one pass");
+    }
+
+    /// What the partner ends by itself has ended.
+    fn reap(&mut self) {
+        let now = self.now;
+        self.live.retain(|live| self.deaths.get(&live.bytes).is_none_or(|at| *at > now));
+    }
+
+    /// A credential that is in force from its first use was tried.
+    fn used(&mut self, version: &VersionId) {
+        let Some((bytes, _)) = self.bytes.get(version).cloned() else { return };
+        let pending = self.live.iter().find(|live| live.bytes == bytes && !live.main).cloned();
+        let Some(pending) = pending else { return };
+        let promoting = self.journal.waiting().any(|open| open.version() == Some(version) && open.promoting());
+        assert!(
+            promoting || self.legal_or_refused,
+            "a candidate was used before that was announced: {:#?}",
+            self.journal
+        );
+        let now = self.now;
+        self.live.remove(&pending);
+        self.deaths.extend(self.live.iter().map(|old| (old.bytes, now + GRACE)));
+        self.live.insert(Live { main: true, ..pending });
+    }
+
+    /// Whether, in place, the old credential may be dead and the new one not yet in use: from the point of no return to the
+    /// promotion, and where a lost value was told.
+    pub(crate) fn between(&self) -> bool {
+        let from = match self.kind {
+            Kind::InPlaceCaller => IntentStep::Register,
+            Kind::InPlacePartner | Kind::Grace => IntentStep::Create,
+            _ => return false,
+        };
+        let open = self.journal.waiting().filter(|open| open.promoted.is_none());
+        let begun = open.filter_map(|open| open.attempt.as_ref()).any(|attempt| attempt.step >= from);
+        begun || self.told_lost()
+    }
+
+    /// Whether the last rotation that made something said that its value is lost.
+    pub(crate) fn told_lost(&self) -> bool {
+        let made = self.journal.rotations.iter().filter(|rotation| rotation.attempt.is_some());
+        let last = made.max_by_key(|rotation| (rotation.created, rotation.ended.map(|(_, at)| at)));
+        last.is_some_and(|last| last.ended.is_some_and(|(outcome, _)| outcome == Ended::CandidateRejected))
     }
 
     /// Passes without faults until one would do what `stop` names; then that effect, not done.
@@ -385,7 +493,8 @@ impl World {
     /// A create whose put never came: the value is lost for good, whatever the partner made.
     fn tear(&mut self, effect: &Effect) -> Result<(), Fault> {
         if let Effect::Mint { tag, .. } = effect {
-            self.create(tag);
+            let bytes = self.create(tag);
+            self.lost.insert(bytes);
             return Err(fault(FaultKind::Unknown));
         }
         self.perform(effect).and(Err(fault(FaultKind::Unknown)))
@@ -394,13 +503,25 @@ impl World {
     /// The partner's part of a mint: the bytes that it gave out.
     fn create(&mut self, tag: &Tag) -> u32 {
         let pending = self.live.iter().find(|live| !live.main).map(|live| live.bytes);
-        if let Some(bytes) = pending.filter(|_| self.kind == Kind::Staged) {
+        if let Some(bytes) = pending.filter(|_| matches!(self.kind, Kind::Staged | Kind::FirstUse)) {
+            self.lost.remove(&bytes);
             return bytes;
         }
         let bytes = self.fresh();
         self.creates += 1;
         assert!(self.minted.insert(tag.clone()), "S7: one attempt created twice: {tag}");
         let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
+        match self.kind {
+            Kind::InPlacePartner => self.live.clear(),
+            Kind::Grace => {
+                let end = self.now + GRACE;
+                let ends: Vec<u32> = self.live.iter().map(|live| live.bytes).collect();
+                for bytes in ends {
+                    self.deaths.entry(bytes).or_insert(end);
+                }
+            }
+            _ => {}
+        }
         self.live.insert(Live { bytes, slot: None, main: false, tag });
         bytes
     }
@@ -463,6 +584,7 @@ impl World {
                 immutable: false,
                 render: None,
             }))),
+            Look::Rehearsal { version, .. } => Sight::Rehearsal(Ok(self.bytes.get(version).map(|_| ()))),
             Look::Labelled => Sight::Labelled(Ok(Some(
                 self.target
                     .iter()

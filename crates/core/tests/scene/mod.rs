@@ -56,7 +56,7 @@ const FAULTS: [FaultKind; 5] =
 impl Scene {
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let kind = dice.one(&[Kind::Slots, Kind::Staged, Kind::Tagged]);
+        let kind = dice.one(&Kind::ALL);
         let onboard = dice.one(&[Onboard::FromSecret, Onboard::FromSecret, Onboard::Mint, Onboard::Adopt]);
         let mut world = World::new(kind, onboard);
         for _ in 0..dice.roll() % 70 {
@@ -168,6 +168,7 @@ pub(crate) fn unread(look: &Look) -> Sight {
         Look::Credentials { .. } => Sight::Credentials(Err(fault)),
         Look::Target(_) => Sight::Target(Err(fault)),
         Look::Labelled => Sight::Labelled(Err(fault)),
+        Look::Rehearsal { .. } => Sight::Rehearsal(Err(fault)),
     }
 }
 

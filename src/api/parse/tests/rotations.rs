@@ -239,6 +239,7 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         Outcome::EngineNotSupported,
         Outcome::ResourceDeleted,
         Outcome::PartnerRejected,
+        Outcome::CandidateRejected,
     ]);
     let overlap = prop_oneof![Just(0), 1..31_600_000_i64].prop_map(SignedDuration::from_secs);
     let slot = proptest::option::of(Just(Slot::parse("payments_b").unwrap()));

@@ -11,10 +11,10 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{Acceptance, Credential, StoreSecret};
-use crate::goals::rotated::{acting, known, orphans, promotion, retirement};
+use crate::goals::rotated::{acting, in_place, known, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
-use crate::partner::{Chooser, Contract, Overlap};
+use crate::partner::{Chooser, Contract, NoReturn, Overlap};
 use crate::reason::Reason;
 use crate::spec::Spec;
 use crate::tries::Mark;
@@ -45,11 +45,25 @@ pub fn stored(
         return Ok(());
     }
     if let Some(stored) = case.version(&attempt.version)? {
-        return if stored.problems.is_empty() { Ok(()) } else { give_up(case, contract, rotation, secret) };
+        if !stored.problems.is_empty() {
+            return give_up(case, contract, rotation, secret);
+        }
+        // It is there, so the superseded one is dead or dying: nothing may go back to it (P20 leads forward from it).
+        let doomed = |version: &VersionId| case.journal.doomed(version);
+        return match &attempt.supersedes {
+            Some(superseded) if contract.no_return() == NoReturn::Create && !doomed(superseded) => {
+                case.record(rotation, in_place::doom(superseded).into_iter().collect())
+            }
+            _ => Ok(()),
+        };
     }
     let Some(right) = case.right(rotation, IntentStep::Create) else {
         // Announced by another process, or the answer was lost: it may still be on its way.
-        case.over(&mark(rotation, attempt, IntentStep::Create), Reason::Settling)?;
+        let announced = mark(rotation, attempt, IntentStep::Create);
+        case.over(&announced, Reason::Settling)?;
+        if in_place::begun(contract, rotation) {
+            in_place::without_effect(case, contract, rotation, attempt, &announced)?;
+        }
         return give_up(case, contract, rotation, secret);
     };
     let basis = attempt.supersedes.clone();
@@ -73,12 +87,16 @@ pub fn registered(
     attempt: &Attempt,
     secret: &StoreSecret,
 ) -> Verdict {
-    if contract.chooser == Chooser::Partner || attempt.step > IntentStep::Register || attempt.accepted > 0 {
+    let in_place = contract.in_place();
+    let done = attempt.step > IntentStep::Register || attempt.accepted > 0;
+    if contract.chooser == Chooser::Partner || done && !in_place {
         return Ok(());
     }
     if attempt.step < IntentStep::Register {
-        may_fill(case, spec, rotation, attempt, secret)?;
-        return case.record(rotation, vec![Entry::Registering]);
+        may_fill(case, spec, contract, rotation, attempt, secret)?;
+        let superseded = attempt.supersedes.as_ref().filter(|_| in_place);
+        return case
+            .record(rotation, superseded.and_then(in_place::doom).into_iter().chain([Entry::Registering]).collect());
     }
     if case.acceptance(&attempt.version)? == Some(Acceptance::Accepted) {
         return Ok(());
@@ -91,11 +109,11 @@ pub fn registered(
         // nothing, so once every older call is over they are announced anew.
         None => {
             let since = case.first_saw(&mark(rotation, attempt, IntentStep::Register));
-            if case.now.duration_since(since) >= patience(case, contract) {
+            if !in_place && case.now.duration_since(since) >= patience(case, contract) {
                 return give_up(case, contract, rotation, secret);
             }
             case.over(&mark(rotation, attempt, IntentStep::Register), Reason::CandidateNotAccepted)?;
-            may_fill(case, spec, rotation, attempt, secret)?;
+            may_fill(case, spec, contract, rotation, attempt, secret)?;
             case.record(rotation, vec![Entry::Registering])
         }
     }
@@ -109,15 +127,29 @@ pub fn accepted(
     attempt: &Attempt,
     secret: &StoreSecret,
 ) -> Verdict {
+    let pure = contract.verification_is_pure();
+    if !pure {
+        promotion::used(case, contract, rotation, attempt, secret)?;
+    }
     match case.acceptance(&attempt.version)? {
         Some(Acceptance::Accepted) if attempt.accepted >= contract.successes => Ok(()),
-        Some(Acceptance::Accepted) => case.record(rotation, vec![Entry::Accepted(attempt.accepted.saturating_add(1))]),
-        Some(Acceptance::Alien | Acceptance::Malformed) if attempt.step < IntentStep::Promote => {
+        Some(Acceptance::Accepted) => {
+            // Used, it has put the superseded one on its way out.
+            let superseded = attempt.supersedes.as_ref().filter(|_| !pure);
+            let doom = superseded.filter(|version| !case.journal.doomed(version)).and_then(in_place::doom);
+            let accepted = Entry::Accepted(attempt.accepted.saturating_add(1));
+            case.record(rotation, std::iter::once(accepted).chain(doom).collect())
+        }
+        Some(Acceptance::Alien | Acceptance::Malformed) if attempt.step < IntentStep::Promote || !pure => {
             give_up(case, contract, rotation, secret)
         }
         // As often as the contract asks, in a row.
         Some(_) if attempt.accepted > 0 && contract.successes > 1 && attempt.step < IntentStep::Promote => {
             case.record(rotation, vec![Entry::Accepted(0)])
+        }
+        Some(_) if in_place::begun(contract, rotation) && contract.no_return() == NoReturn::Register => {
+            // The same bytes are registered until they are accepted: there is nothing to go back to.
+            case.wait(Reason::CandidateNotAccepted, 2)
         }
         Some(_) => {
             let since = case.first_saw(&mark(rotation, attempt, attempt.step.min(IntentStep::Register)));
@@ -137,8 +169,9 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 
 /// P3: the attempt is given up by announcing the next one, or, at the end of patience, the rotation is.
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
+    in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts {
+    if made >= case.bounds().attempts || rotation.deleting {
         return case.record(rotation, vec![Entry::Abort]);
     }
     let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
@@ -178,6 +211,9 @@ fn intend<T>(
     orphans::swept(case, spec, rotation, secret, listed)?;
     let slot = slot(spec, contract, secret, listed);
     orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
+    if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create) {
+        in_place::prepared(case, spec, secret, current)?;
+    }
     let baseline: BTreeSet<_> = listed.iter().map(|credential| credential.id.clone()).collect();
     case.record(
         rotation,
@@ -194,6 +230,9 @@ fn intend<T>(
 
 /// The slot that AWSCURRENT is not in: an empty one first.
 fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Credential]) -> Option<Slot> {
+    if contract.in_place() {
+        return spec.slots.first().cloned();
+    }
     if contract.overlap != Overlap::TwoSlots || spec.slots.is_empty() {
         return None;
     }
@@ -207,7 +246,14 @@ fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Creden
 }
 
 /// P13, P21: the slot is empty or holds what we may overwrite, and no older call on it is under way.
-fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
+fn may_fill(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict {
     let Some(slot) = &attempt.slot else { return Ok(()) };
     // A revocation or registration of an earlier rotation or attempt that lands late would hit this value.
     let earlier = case.journal.rotations.iter().filter(|each| each.ended.is_some() && each.attempt.is_some());
@@ -222,6 +268,9 @@ fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt,
     if there.versions.contains(&attempt.version) {
         return Ok(());
     }
+    if contract.in_place() && !there.versions.is_empty() {
+        return in_place::rehearsed(case, spec, &attempt.version);
+    }
     let harmless = |version: &VersionId| rotation.burned().any(|burned| burned == *version);
     let in_use = retirement::in_use(case);
     let live = in_use && secret.current().is_some_and(|current| there.versions.contains(current));
@@ -232,6 +281,6 @@ fn may_fill(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt,
     if in_use { retirement::in_use_works(case, secret) } else { Ok(()) }
 }
 
-fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {
+pub(super) fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {
     Mark::Intent(Right { rotation: rotation.uid.clone(), attempt: attempt.number, step })
 }

@@ -7,6 +7,7 @@
 pub mod candidate;
 pub mod delegated;
 pub mod due;
+pub mod in_place;
 pub mod orphans;
 pub mod promotion;
 pub mod retirement;
@@ -18,7 +19,7 @@ use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect};
 use crate::facts::StoreSecret;
 use crate::goals::onboarded::claimed;
-use crate::journal::{Entry, Outcome, Rotation};
+use crate::journal::{Attempt, Entry, Outcome, Rotation};
 use crate::names::VersionId;
 use crate::partner::Contract;
 use crate::reason::Reason;
@@ -57,29 +58,43 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
         return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
     }
     let passed = promotion::passed(rotation, secret);
-    if rotation.deleting && !rotation.promoting() && !passed && !rotation.aborting {
+    let undoable = !rotation.promoting() && !passed && !in_place::begun(contract, rotation);
+    if rotation.deleting && undoable && !rotation.aborting {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.aborting {
         return retirement::undone(case, spec, rotation, secret, Outcome::Cancelled);
     }
-    let attempt = if passed {
-        promotion::noted(case, rotation)?
-    } else {
-        held(case, rotation)?;
-        let attempt = candidate::intended(case, spec, contract, rotation, secret)?;
-        candidate::stored(case, contract, rotation, attempt, secret)?;
-        candidate::registered(case, spec, contract, rotation, attempt, secret)?;
-        candidate::accepted(case, contract, rotation, attempt, secret)?;
-        promotion::promoted(case, spec, rotation, attempt, secret)?;
-        attempt
-    };
+    let attempt =
+        if passed { promotion::noted(case, rotation)? } else { brought_in(case, spec, contract, rotation, secret)? };
     retirement::overlapped(case, spec, rotation)?;
     promotion::in_force(case, rotation, attempt, secret)?;
     retirement::delivered(case, spec, attempt)?;
     retirement::retired(case, spec, rotation, secret)?;
     retirement::clean(case, rotation, secret)?;
-    case.record(rotation, vec![Entry::End(if attempt.supersedes.is_some() { Outcome::Revoked } else { Outcome::Kept })])
+    let outcome = match attempt.supersedes {
+        None => Outcome::Kept,
+        Some(_) if contract.in_place() => Outcome::RevokedByPartner,
+        Some(_) => Outcome::Revoked,
+    };
+    case.record(rotation, vec![Entry::End(outcome)])
+}
+
+/// Lines 4 to 9, which bring the candidate in; they hold until AWSCURRENT is on it.
+pub(crate) fn brought_in<'a>(
+    case: Case<'a>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &'a Rotation,
+    secret: &StoreSecret,
+) -> Verdict<&'a Attempt> {
+    held(case, rotation)?;
+    let attempt = candidate::intended(case, spec, contract, rotation, secret)?;
+    candidate::stored(case, contract, rotation, attempt, secret)?;
+    candidate::registered(case, spec, contract, rotation, attempt, secret)?;
+    candidate::accepted(case, contract, rotation, attempt, secret)?;
+    promotion::promoted(case, spec, rotation, attempt, secret)?;
+    Ok(attempt)
 }
 
 /// What the rule would say if nothing outside changed, as far as that takes no question; `None`: look closer.

@@ -70,6 +70,10 @@ pub fn room(
     if foreign_in_slot.is_some() {
         return case.wait(Reason::QuotaUsedByOthers(slot.cloned()), 30);
     }
+    if contract.in_place() {
+        // It takes the place of what is there.
+        return Ok(());
+    }
     let limit = contract.live_limit.into_iter().chain(spec.live_limit).min();
     if limit.is_none_or(|limit| others.len() < usize::from(limit)) {
         return Ok(());
@@ -93,8 +97,8 @@ pub fn room(
             let orphan = others
                 .iter()
                 .find(|credential| credential.versions.is_empty() && !credential.main && credential.slot.is_none());
-            let by_value = contract.recognised == Recognised::ByValue;
-            match orphan.filter(|_| by_value) {
+            let unmarked = matches!(contract.recognised, Recognised::ByValue | Recognised::ByDifference);
+            match orphan.filter(|_| unmarked) {
                 Some(orphan) => case.wait(Reason::LastPlaceTaken(orphan.id.clone()), 60),
                 None => case.wait(Reason::QuotaUsedByOthers(None), 60),
             }

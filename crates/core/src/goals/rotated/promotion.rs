@@ -9,9 +9,10 @@ use crate::case::Case;
 use crate::decide::{Step, Verdict};
 use crate::effect::{Effect, Right};
 use crate::facts::{Acceptance, StoreSecret};
-use crate::goals::rotated::{acting, candidate, known};
+use crate::goals::rotated::{acting, candidate, in_place, known};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{CredentialId, Stage, VersionId};
+use crate::partner::Contract;
 use crate::reason::Reason;
 use crate::spec::Spec;
 use crate::tries::Mark;
@@ -44,25 +45,61 @@ pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt>
 
 /// Lines 8 and 9: owed, announced, moved.
 pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
-    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
-    if moved {
-        // P17: somebody moved AWSCURRENT meanwhile. That is a decision; this attempt was made for another one.
-        let Some(contract) = case.resource.contract() else { return case.wait(Reason::Settling, 2) };
-        return candidate::give_up(case, contract, rotation, secret);
-    }
+    unmoved(case, rotation, attempt, secret)?;
     if attempt.step < IntentStep::Promote {
         let owed = debts(case, spec, attempt, secret)?;
         return case.record(rotation, vec![Entry::Owe(owed), Entry::Promoting]);
     }
     match case.right(rotation, IntentStep::Promote) {
         Some(right) => {
-            let from = attempt.supersedes.clone().or_else(|| secret.current().cloned());
+            let from = match &attempt.supersedes {
+                // In place AWSCURRENT may stand on what is dead: it is taken from there.
+                Some(superseded) if !in_place::unstoppable(case, rotation) => Some(superseded.clone()),
+                _ => secret.current().cloned(),
+            };
             case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
         }
         None => {
             let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: IntentStep::Promote };
             case.over(&Mark::Intent(right), Reason::Settling)?;
             case.record(rotation, vec![Entry::Promoting])
+        }
+    }
+}
+
+/// P17: somebody moved AWSCURRENT meanwhile. That is a decision, and this attempt was made for another one; but in place
+/// only what works is followed.
+fn unmoved(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
+    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
+    if !moved || in_place::unstoppable(case, rotation) && !in_place::followed(case, secret)? {
+        return Ok(());
+    }
+    let Some(contract) = case.resource.contract() else { return case.wait(Reason::Settling, 2) };
+    candidate::give_up(case, contract, rotation, secret)
+}
+
+/// Line 7 where trying is using: it has the conditions and the right of the promotion, and is announced with it.
+pub fn used(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    secret: &StoreSecret,
+) -> Verdict {
+    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
+    if moved {
+        return candidate::give_up(case, contract, rotation, secret);
+    }
+    let announced = candidate::mark(rotation, attempt, IntentStep::Promote);
+    match case.right(rotation, IntentStep::Promote) {
+        Some(_) => Ok(()),
+        None if attempt.step < IntentStep::Promote => {
+            let owed = debts(case, case.spec()?, attempt, secret)?;
+            case.record(rotation, vec![Entry::Owe(owed), Entry::Using])
+        }
+        None => {
+            case.over(&announced, Reason::Settling)?;
+            case.record(rotation, vec![Entry::Using])
         }
     }
 }
@@ -140,7 +177,8 @@ fn debts(
         owed.insert(credential.id.clone(), version.cloned());
     }
     let listed_superseded = |version: &VersionId| listed.iter().any(|credential| credential.versions.contains(version));
-    if let Some(version) = superseded.filter(|version| !listed_superseded(version))
+    let announced = |version: &VersionId| case.journal.doomed(version);
+    if let Some(version) = superseded.filter(|version| !listed_superseded(version) && !announced(version))
         && let Ok(id) = CredentialId::parse(version.as_str())
     {
         owed.insert(id, Some(version.clone()));

@@ -10,7 +10,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Acceptance, Credential, Holder, StoreSecret};
-use crate::goals::rotated::{acting, candidate, known, orphans};
+use crate::goals::rotated::{acting, candidate, in_place, known, orphans};
 use crate::journal::{Attempt, Entry, Outcome, Owed, Rotation};
 use crate::names::{CredentialId, Region, Stage, VersionId};
 use crate::partner::Activation;
@@ -81,6 +81,12 @@ pub fn pay(
 ) -> Verdict {
     if owed.doomed.is_some() && case.tries().answered(&rotation.uid, id) {
         return case.record(rotation, vec![Entry::Paid(id.clone())]);
+    }
+    if let (Some(contract), Some(version)) = (case.resource.contract(), &owed.version) {
+        let superseded = rotation.attempt.as_ref().and_then(|attempt| attempt.supersedes.as_ref());
+        if contract.in_place() && superseded == Some(version) && rotation.promoted.is_some() {
+            return in_place::replaced(case, contract, rotation, id, version);
+        }
     }
     let acting = acting(spec, secret)?;
     let listed = case.credentials(acting.clone(), known(case, secret))?;

@@ -7,7 +7,8 @@ use super::*;
 use crate::facts::Seed;
 use crate::names::*;
 use crate::partner::{
-    self, Contract, Field, Format, Host, Operated, Parameter, Parameters, PartnerType, Pattern as Shape, aws_types,
+    self, Contract, Field, Format, Host, Operated, Parameter, Parameters, PartnerType, Pattern as Shape, Recognised,
+    aws_types,
 };
 use crate::secret::{Sensitive, Value};
 use crate::spec::{Admin, Deletion, Engine, Fate, Noted, WantedRegion};
@@ -61,6 +62,15 @@ static NAMELESS: PartnerType = PartnerType {
     ..SQL
 };
 
+/// A type whose lost credentials nobody would ever find.
+static LOSSY: PartnerType = PartnerType {
+    name: "Lossy",
+    operator: Some(Operated { contract: |_, _| Some(&NEVER), admin: Some(&ADMIN) }),
+    ..SQL
+};
+
+static NEVER: Contract = Contract { recognised: Recognised::Never, ..Contract::DEFAULT };
+
 /// Cisco's, as if we rotated it: its value names an address that may have a port, at one of many hosts.
 static ADDRESSED: PartnerType = match aws_types::find("CiscoSecurityPlatformApiKey") {
     Some(row) => PartnerType {
@@ -71,7 +81,10 @@ static ADDRESSED: PartnerType = match aws_types::find("CiscoSecurityPlatformApiK
 };
 
 fn types(name: &str) -> Option<&'static PartnerType> {
-    [&CRM, &SQL, &NAMELESS, &ADDRESSED].into_iter().find(|known| known.name == name).or_else(|| aws_types::find(name))
+    [&CRM, &SQL, &NAMELESS, &LOSSY, &ADDRESSED]
+        .into_iter()
+        .find(|known| known.name == name)
+        .or_else(|| aws_types::find(name))
 }
 
 fn object(name: &str) -> ObjectName {
@@ -335,6 +348,10 @@ const REFUSED: &[Row] = &[
     ("InvalidSpec", "rotation.timeZone", delegated, |w| w.written.rotation.zone = Some("Europe/Berlin".into())),
     ("DisruptionNotAllowed", "alternateUsername", minted, |w| {
         drop(w.partner().parameters.remove("alternateUsername"));
+    }),
+    ("ContractUnsafe", "not rotated by the operator", minted, |w| {
+        w.partner().type_name = "Lossy".into();
+        w.account().partner_types = ["Lossy".to_owned()].into();
     }),
     ("EndpointMismatch", "postgresql://HOST", minted, |w| w.account().endpoint = None),
     ("EndpointMismatch", "postgresql://HOST", minted, |w| w.account().endpoint = Some("https://db.example.com".into())),

@@ -1,0 +1,124 @@
+//! Rotation in place: the superseded credential dies, now or soon, in the very call that makes the candidate.
+//!
+//! Invariant: before that call every later write was tried without effect; from it on the rotation only goes forward, by
+//! the same stored bytes (a value of ours) or by waiting for what a lost answer left (a partner's). Its value lost, it says
+//! so and asks for nobody's credential again. Called by the lines of the protocol that differ here.
+
+use crate::case::Case;
+use crate::decide::{Step, Verdict, every};
+use crate::facts::{Acceptance, Rehearsed, StoreSecret};
+use crate::goals::rotated::retirement;
+use crate::goals::synced;
+use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
+use crate::names::{CredentialId, VersionId};
+use crate::partner::{Contract, NoReturn};
+use crate::reason::Reason;
+use crate::spec::Spec;
+use crate::tries::Mark;
+
+/// Whether the call from which there is no way back was announced. At onboarding nothing is in use yet, so nothing dies.
+pub fn begun(contract: &Contract, rotation: &Rotation) -> bool {
+    let from = match contract.no_return() {
+        NoReturn::Promote => return false,
+        NoReturn::Create => IntentStep::Create,
+        NoReturn::Register => IntentStep::Register,
+    };
+    rotation.attempt.as_ref().is_some_and(|attempt| attempt.supersedes.is_some() && attempt.step >= from)
+}
+
+/// Before the partner makes the candidate: what dies works now, and whoever holds it can be given another.
+pub fn prepared(case: Case<'_>, spec: &Spec, secret: &StoreSecret, current: &VersionId) -> Verdict {
+    retirement::in_use_works(case, secret)?;
+    targets(case, spec, current)
+}
+
+/// Before our own value takes the place of what is in use: every later write, with the very bytes.
+pub fn rehearsed(case: Case<'_>, spec: &Spec, candidate: &VersionId) -> Verdict {
+    every([case.rehearsed(Rehearsed::Label, candidate), targets(case, spec, candidate)])
+}
+
+fn targets(case: Case<'_>, spec: &Spec, version: &VersionId) -> Verdict {
+    every(spec.scope.targets.keys().map(|target| {
+        // The cluster would take it all the same: whose the Secret is, is ours to respect.
+        if let Some(why) = case.target(target)?.and_then(synced::conflict) {
+            return Err(Step::Blocked(Reason::TargetConflict { target: target.clone(), why }));
+        }
+        case.rehearsed(Rehearsed::Target(target.clone()), version)
+    }))
+}
+
+/// The end of the superseded credential, known to come: final.
+pub fn doom(superseded: &VersionId) -> Option<Entry> {
+    let id = CredentialId::parse(superseded.as_str()).ok()?;
+    Some(Entry::Doom(id, Some(superseded.clone())))
+}
+
+/// A create was announced, its call is over, and no value came of it. Holds if it surely had no effect: what it would have
+/// ended still works, also after the time that the partner would have left it. Else the value is lost.
+pub fn without_effect(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    attempt: &Attempt,
+    announced: &Mark,
+) -> Verdict {
+    let Some(superseded) = &attempt.supersedes else { return Ok(()) };
+    match case.acceptance(superseded)? {
+        Some(Acceptance::Accepted) => {
+            case.over_by(announced, contract.grace().unwrap_or_default(), Reason::GraceRunning)
+        }
+        Some(_) => lost(case, rotation),
+        None => case.wait(Reason::Settling, 2),
+    }
+}
+
+/// P3 in place: an attempt is given up only where something else works. A candidate that is refused, or that somebody's
+/// move of AWSCURRENT passed by, is all there is otherwise.
+pub fn may_give_up(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+    if !begun(contract, rotation) {
+        return Ok(());
+    }
+    let current = secret.current().filter(|current| !case.journal.doomed(current));
+    match current.map(|current| case.acceptance(current)).transpose()?.flatten() {
+        Some(Acceptance::Accepted) => Ok(()),
+        _ => lost(case, rotation),
+    }
+}
+
+/// Whether AWSCURRENT, which somebody moved midway, is to be followed: it works, and its end was not announced.
+pub fn followed(case: Case<'_>, secret: &StoreSecret) -> Verdict<bool> {
+    let current = secret.current().filter(|current| !case.journal.doomed(current));
+    let accepted = current.map(|current| case.acceptance(current)).transpose()?.flatten();
+    Ok(accepted == Some(Acceptance::Accepted))
+}
+
+/// The value that replaced the one in use is lost or refused. What was superseded is dead or dying: nothing is owed.
+fn lost<T>(case: Case<'_>, rotation: &Rotation) -> Verdict<T> {
+    let dead = rotation.owed.iter().filter(|(_, owed)| owed.doomed.is_some()).map(|(id, _)| Entry::Paid(id.clone()));
+    case.record(rotation, dead.chain([Entry::End(Outcome::CandidateRejected)]).collect())
+}
+
+/// A debt that the partner pays by itself: the superseded credential is gone once the candidate is in force, or, where it
+/// is left some time, once it is refused. It is not revoked, and at some partners must not even be tried again.
+pub fn replaced(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    id: &CredentialId,
+    version: &VersionId,
+) -> Verdict {
+    let dies_at_once = contract.grace().is_none_or(|grace| grace.is_zero());
+    if !dies_at_once {
+        match case.acceptance(version)? {
+            Some(Acceptance::Accepted) => return case.wait(Reason::GraceRunning, 30),
+            Some(_) | None => {}
+        }
+    }
+    let doom = Entry::Doom(id.clone(), Some(version.clone()));
+    case.record(rotation, vec![doom, Entry::Paid(id.clone())])
+}
+
+/// Nothing can be undone any more, whoever asks for it.
+pub fn unstoppable(case: Case<'_>, rotation: &Rotation) -> bool {
+    case.resource.contract().is_some_and(|contract| begun(contract, rotation))
+}
