@@ -12,6 +12,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
 use aws_sdk_sts::types::Tag;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -117,11 +118,20 @@ impl Session {
 
     /// The account that the credentials belong to, by `GetCallerIdentity`, asked anew.
     pub(super) async fn identity(&self) -> Result<AccountId, Fault> {
-        let sts = self.sts(&self.credentials().await?);
-        let answer = sts.get_caller_identity().send().await;
-        let answer = self.told("GetCallerIdentity", self, answer).await?;
+        let asked = match self.asked_whose().await {
+            // Dropped by now: a new one is asked once.
+            Err(fault) if is_of_an_ended_session(&fault) => self.asked_whose().await,
+            answer => answer,
+        };
+        let answer = asked?;
         let account = answer.account().and_then(|account| AccountId::parse(account).ok());
         account.ok_or_else(|| Fault::new(Place::Sts, FaultKind::Unknown, "UnreadableAnswer"))
+    }
+
+    async fn asked_whose(&self) -> Result<GetCallerIdentityOutput, Fault> {
+        let sts = self.sts(&self.credentials().await?);
+        let answer = sts.get_caller_identity().send().await;
+        self.told("GetCallerIdentity", self, answer).await
     }
 
     /// The same, remembered: a session's account does not change while the process lives, or a restart is due.
@@ -168,6 +178,14 @@ impl Session {
     }
 
     async fn assume(&self, role: &Role) -> Result<Credentials, Fault> {
+        match self.assumed(role).await {
+            // The base's own session, dropped by now.
+            Err(fault) if is_of_an_ended_session(&fault) => self.assumed(role).await,
+            credentials => credentials,
+        }
+    }
+
+    async fn assumed(&self, role: &Role) -> Result<Credentials, Fault> {
         let sts = self.sts(&role.base.credentials().await?);
         let mut name = format!("mes-{}", role.namespace);
         name.truncate(SESSION_NAME);
@@ -229,6 +247,11 @@ pub(super) fn is_about_credentials(fault: &Fault) -> bool {
             | "SignatureDoesNotMatch"
             | "InvalidSignatureException"
     )
+}
+
+/// Whether AWS says that the session is over, as a person or a clock can end it early: the call did nothing.
+pub(super) fn is_of_an_ended_session(fault: &Fault) -> bool {
+    fault.kind == FaultKind::Denied && matches!(fault.code.as_str(), "ExpiredToken" | "ExpiredTokenException")
 }
 
 /// When credentials are renewed: well before their end, but not at once if they live only briefly.

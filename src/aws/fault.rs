@@ -40,8 +40,13 @@ pub(super) fn answered(place: Place, status: u16, code: Option<&str>, message: O
     let message = message.unwrap_or_default().to_ascii_lowercase();
     match told_by_message(code, &message) {
         Some((kind, ours)) => Fault::new(place, kind, ours),
-        None => Fault::new(place, kind(code).unwrap_or_else(|| kind_by_status(status)), code),
+        None => Fault::new(place, kind(code).unwrap_or_else(|| kind_by_status(status)), word(code)),
     }
+}
+
+/// AWS names its errors by words. Whatever else stands there, a proxy put in, and it may be what the request held.
+fn word(code: &str) -> &str {
+    if code.bytes().all(|byte| byte.is_ascii_alphabetic()) { code } else { "Unrecognised" }
 }
 
 /// What AWS tells by message alone. Codes of our own, so that rules and people can tell them apart.

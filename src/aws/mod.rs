@@ -33,7 +33,7 @@ use mes_core::scope::Granted;
 use mes_core::spec::{Admin, RemoteSecret};
 
 pub use self::credentials::{KeySource, StaticKeys};
-use self::credentials::{Session, is_about_credentials};
+use self::credentials::{Session, is_about_credentials, is_of_an_ended_session};
 use self::regions::{For, Sessions};
 pub use self::sweep::StoreAt;
 pub use self::transport::Transport;
@@ -105,34 +105,41 @@ impl Aws {
         StoreSecret { aws: self.clone(), secret, session, arn: Mutex::new(None) }
     }
 
-    /// One call to Secrets Manager.
+    /// One call to Secrets Manager, and once more with a new session where AWS has ended the one that it came with: then
+    /// surely nothing was done. Both within the time of one call.
     async fn call<T, E, F>(
         &self,
         verb: &'static str,
         session: &Session,
         region: &Region,
-        send: impl FnOnce(Client) -> F,
+        send: impl Fn(Client) -> F,
     ) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let mut time_is_up = self.0.transport.sleep.sleep(self.0.limit);
-        let client = tokio::select! {
-            biased;
-            client = session.client(region) => client?,
-            () = &mut time_is_up => return Err(Fault::new(Place::Sts, FaultKind::Unsent, "Timeout")),
-        };
-        let answer = tokio::select! {
-            biased;
-            answer = send(client) => answer.map_err(|error| fault::of(Place::SecretsManager, &error)),
-            () = &mut time_is_up => Err(Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout")),
-        };
-        count(&self.0.counted, verb, region, &answer);
-        if answer.as_ref().is_err_and(is_about_credentials) {
-            session.forget().await;
+        let mut renewed = false;
+        loop {
+            let client = tokio::select! {
+                biased;
+                client = session.client(region) => client?,
+                () = &mut time_is_up => return Err(Fault::new(Place::Sts, FaultKind::Unsent, "Timeout")),
+            };
+            let answer = tokio::select! {
+                biased;
+                answer = send(client) => answer.map_err(|error| fault::of(Place::SecretsManager, &error)),
+                () = &mut time_is_up => Err(Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout")),
+            };
+            count(&self.0.counted, verb, region, &answer);
+            if answer.as_ref().is_err_and(is_about_credentials) {
+                session.forget().await;
+            }
+            if renewed || !answer.as_ref().is_err_and(is_of_an_ended_session) {
+                return answer;
+            }
+            renewed = true;
         }
-        answer
     }
 
     /// Something that asks STS alone, within the time of a call.
@@ -161,7 +168,7 @@ impl StoreSecret {
     }
 
     /// One call to the primary region about this secret.
-    async fn call<T, E, F>(&self, verb: &'static str, send: impl FnOnce(Client) -> F) -> Result<T, Fault>
+    async fn call<T, E, F>(&self, verb: &'static str, send: impl Fn(Client) -> F) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,

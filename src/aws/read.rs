@@ -37,7 +37,7 @@ impl StoreSecret {
     /// no replica: `Ok(None)`.
     pub async fn replica(&self, region: &Region) -> Answer<Replica> {
         let id = self.arn().map_or_else(|| self.secret.name.to_string(), |arn| in_region_of(&arn, region));
-        let send = |client: aws_sdk_secretsmanager::Client| client.describe_secret().secret_id(id).send();
+        let send = |client: aws_sdk_secretsmanager::Client| client.describe_secret().secret_id(&id).send();
         let answer = self.aws.call("DescribeSecret", &self.session, region, send).await;
         let Some(answer) = there(answer)? else { return Ok(None) };
         let of_ours = self.ours(region, answer.arn(), FaultKind::Denied).is_ok();
@@ -55,7 +55,7 @@ impl StoreSecret {
     pub async fn read(&self, version: &VersionId) -> Answer<Value> {
         let id = self.id();
         let send = |client: aws_sdk_secretsmanager::Client| {
-            client.get_secret_value().secret_id(id).version_id(version.as_str()).send()
+            client.get_secret_value().secret_id(&id).version_id(version.as_str()).send()
         };
         let answer = self.call("GetSecretValue", send).await;
         let Some(answer) = there(answer)? else { return Ok(None) };
@@ -66,7 +66,7 @@ impl StoreSecret {
     /// `GetSecretValue` of AWSCURRENT, and which version that is. `Ok(None)`: no secret, or none is current.
     pub async fn read_current(&self) -> Answer<(VersionId, Value)> {
         let id = self.id();
-        let send = |client: aws_sdk_secretsmanager::Client| client.get_secret_value().secret_id(id).send();
+        let send = |client: aws_sdk_secretsmanager::Client| client.get_secret_value().secret_id(&id).send();
         match there(self.call("GetSecretValue", send).await)? {
             Some(answer) => self.opened(answer).map(Some),
             None => Ok(None),

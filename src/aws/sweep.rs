@@ -94,14 +94,14 @@ impl Aws {
         let mut lines = BTreeMap::new();
         let mut token: Option<String> = None;
         for _ in 0..PAGES {
-            let (filters, from) = (filters.clone(), token.take());
+            let (filters, from) = (&filters, token.take());
             let send = |client: Client| {
                 client
                     .list_secrets()
                     .max_results(PAGE)
                     .include_planned_deletion(true)
-                    .set_filters((!filters.is_empty()).then_some(filters))
-                    .set_next_token(from)
+                    .set_filters((!filters.is_empty()).then(|| filters.clone()))
+                    .set_next_token(from.clone())
                     .send()
             };
             let page = self.call("ListSecrets", session, &store.primary, send).await?;

@@ -27,7 +27,7 @@ impl StoreSecret {
                 .create_secret()
                 .name(secret.name.as_str())
                 .set_kms_key_id(secret.kms_key.as_ref().map(KmsKey::to_string))
-                .set_tags(Some(tags))
+                .set_tags(Some(tags.clone()))
                 .send()
         };
         let answer = self.call("CreateSecret", send).await?;
@@ -50,7 +50,7 @@ impl StoreSecret {
                 .create_secret()
                 .name(secret.name.as_str())
                 .set_kms_key_id(secret.kms_key.as_ref().map(KmsKey::to_string))
-                .set_tags(Some(tags))
+                .set_tags(Some(tags.clone()))
                 .r#type(partner_type.as_str())
                 .client_request_token(version.as_str())
                 .secret_string(value::render(value))
@@ -65,7 +65,8 @@ impl StoreSecret {
         self.writable()?;
         let account = self.account().await?;
         let (id, tags) = (self.id(), claim::tags(&self.secret, &account, &self.aws.0.seal));
-        self.call("TagResource", |client| client.tag_resource().secret_id(id).set_tags(Some(tags)).send()).await?;
+        self.call("TagResource", |client| client.tag_resource().secret_id(&id).set_tags(Some(tags.clone())).send())
+            .await?;
         Ok(())
     }
 
@@ -107,8 +108,9 @@ impl StoreSecret {
         let kms_key = kms_key.map(KmsKey::to_string);
         let replica = ReplicaRegionType::builder().region(region.as_str()).set_kms_key_id(kms_key).build();
         let id = self.id();
-        let send =
-            |client: Client| client.replicate_secret_to_regions().secret_id(id).add_replica_regions(replica).send();
+        let send = |client: Client| {
+            client.replicate_secret_to_regions().secret_id(&id).add_replica_regions(replica.clone()).send()
+        };
         let answer = self.call("ReplicateSecretToRegions", send).await?;
         self.met(answer.arn())
     }
@@ -118,7 +120,7 @@ impl StoreSecret {
         self.writable()?;
         let id = self.id();
         let send = |client: Client| {
-            client.remove_regions_from_replication().secret_id(id).remove_replica_regions(region.as_str()).send()
+            client.remove_regions_from_replication().secret_id(&id).remove_replica_regions(region.as_str()).send()
         };
         let answer = self.call("RemoveRegionsFromReplication", send).await?;
         self.met(answer.arn())
@@ -129,7 +131,7 @@ impl StoreSecret {
     pub async fn delete(&self, recovery_window_days: u8) -> Result<(), Fault> {
         self.writable()?;
         let (id, days) = (self.id(), i64::from(recovery_window_days));
-        let send = |client: Client| client.delete_secret().secret_id(id).recovery_window_in_days(days).send();
+        let send = |client: Client| client.delete_secret().secret_id(&id).recovery_window_in_days(days).send();
         let answer = self.call("DeleteSecret", send).await?;
         self.met(answer.arn())
     }
@@ -148,9 +150,9 @@ impl StoreSecret {
         let send = |client: Client| {
             client
                 .rotate_secret()
-                .secret_id(id)
+                .secret_id(&id)
                 .external_secret_rotation_role_arn(delegation.role.as_str())
-                .set_external_secret_rotation_metadata(Some(metadata))
+                .set_external_secret_rotation_metadata(Some(metadata.clone()))
                 .set_rotation_rules(rules(delegation))
                 .rotate_immediately(immediately)
                 .send()
@@ -165,7 +167,7 @@ impl StoreSecret {
         let send = |client: Client| {
             client
                 .put_secret_value()
-                .secret_id(id)
+                .secret_id(&id)
                 .client_request_token(version.as_str())
                 .secret_string(value::render(value))
                 .version_stages(stage)
@@ -181,7 +183,7 @@ impl StoreSecret {
         let send = |client: Client| {
             client
                 .update_secret_version_stage()
-                .secret_id(id)
+                .secret_id(&id)
                 .version_stage(stage)
                 .set_move_to_version_id(to.map(VersionId::to_string))
                 .set_remove_from_version_id(from.map(VersionId::to_string))

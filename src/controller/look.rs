@@ -18,7 +18,7 @@ use crate::cluster::{SeedSecret, Wanted};
 /// Answers `question`.
 pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
     let reach = &subject.reach;
-    let spec = subject.resource.spec.as_ref().map_err(|_| guard("SpecNotServed"));
+    let spec = subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match question {
         Look::Seed => Sight::Seed(match spec {
             Ok(spec) => seed(reach, spec).await,

@@ -1,10 +1,12 @@
 //! What this process remembers of each resource between passes. A restart forgets it, on purpose: see `Tries`.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use mes_core::names::Uid;
+use mes_core::scope::Debts;
+use mes_core::spec::Spec;
 use mes_core::tries::Tries;
 
 /// What is remembered of one resource.
@@ -16,6 +18,8 @@ pub(super) struct Remembered {
     pub(super) synced: Option<Option<String>>,
     /// When everything was read last.
     pub(super) checked: Option<Timestamp>,
+    /// What pays for what is owed, should a grant be withdrawn: kept while something is owed.
+    pub(super) debts: Option<Arc<Debts>>,
 }
 
 /// By UID.
@@ -40,6 +44,23 @@ impl Memory {
         let remembered = memory.entry(resource.clone()).or_default();
         remembered.synced = Some(synced);
         remembered.checked = Some(at);
+    }
+
+    /// Remembers what was granted when something was owed under it.
+    pub(super) fn owes(&self, resource: &Uid, granted: Option<&Spec>) {
+        let mut memory = self.lock();
+        match (granted, memory.get_mut(resource)) {
+            (None, None) => {}
+            (None, Some(remembered)) => remembered.debts = None,
+            (Some(spec), _) => {
+                memory.entry(resource.clone()).or_default().debts = Some(Arc::new(Debts::of(spec)));
+            }
+        }
+    }
+
+    /// What was granted when something was owed under it, if that is still so.
+    pub(super) fn debts(&self, resource: &Uid) -> Option<Debts> {
+        self.lock().get(resource)?.debts.as_deref().cloned()
     }
 
     pub(super) fn forget(&self, resource: &Uid) {

@@ -24,6 +24,8 @@ const PUTS: u8 = 3;
 pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effect) -> Result<(), Fault> {
     let reach = &subject.reach;
     let spec = || subject.resource.spec.as_ref().map_err(|_| guard("SpecNotServed"));
+    // What ends a credential, which is done for debts too.
+    let ending = || subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match effect {
         Effect::Hold => reach.namespace.hold().await,
         Effect::Release => reach.namespace.release().await,
@@ -70,7 +72,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         }
         Effect::Activate { version, acting } => {
             let value = reach.must_read(version).await?;
-            let bound = reach.bound(spec()?, acting).await?;
+            let bound = reach.bound(ending()?, acting).await?;
             reach.partner_in_turn().await?.activate(&bound, &value).await
         }
         Effect::Promote { to, from, .. } => reach.store_in_turn().await?.promote(to, from.as_ref()).await,
@@ -80,7 +82,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
                 Some(version) => reach.read(version).await?,
                 None => None,
             };
-            let bound = reach.bound(spec()?, acting).await?;
+            let bound = reach.bound(ending()?, acting).await?;
             reach.partner_in_turn().await?.revoke(&bound, credential, held.as_ref()).await
         }
         Effect::Replicate { region, kms_key } => reach.store_in_turn().await?.replicate(region, kms_key.as_ref()).await,

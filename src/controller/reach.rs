@@ -43,7 +43,7 @@ pub(super) struct Reach {
 impl Reach {
     /// `turns`: under which names its store and its account are asked, and how often each may be.
     pub(super) fn of(context: &Context, resource: &Resource, turns: (Turn, Turn)) -> Self {
-        let spec = resource.spec.as_ref().ok();
+        let spec = resource.reachable();
         let scope = spec.map(|spec| &spec.scope);
         let partner = spec.and_then(|spec| context.registry.find(spec.partner?.name, &context.outside.partners));
         Self {

@@ -12,7 +12,7 @@ use mes_core::facts::{Facts, Glimpse};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
 use mes_core::names::{ObjectName, SecretName, Uid};
-use mes_core::scope::{Holding, Named, Older, Reference, Written};
+use mes_core::scope::{Debts, Holding, Named, Older, Reference, Written};
 use mes_core::spec::{Own, Resource};
 
 use super::budget::every;
@@ -112,8 +112,9 @@ impl Subject {
         let own = parse::own(&mes, &context.cluster, &uid)?;
         let labels: BTreeMap<String, String> = cached.metadata.labels.clone().unwrap_or_default();
         let written = parse::written(&mes);
-        let (resource, turns) = resolve(context, &mes, own, written, &labels);
+        let (mut resource, turns) = resolve(context, &mes, own, written, &labels);
         let journal = parse::journal(&rotations, &resource.own.uid)?;
+        resource.debts = debts(context, &resource, &journal);
         let reach = Reach::of(context, &resource, turns);
         Ok(Self { mes, rotations, resource, journal, reach })
     }
@@ -194,6 +195,19 @@ fn reference<T>(found: &Option<Option<Option<T>>>) -> Reference<'_, T> {
         Some(None) => Reference::Absent,
         Some(Some(None)) => Reference::Unreadable,
         Some(Some(Some(found))) => Reference::Found(found),
+    }
+}
+
+/// What a withdrawn grant leaves to pay with. While nothing is owed, nothing is remembered.
+fn debts(context: &Context, resource: &Resource, journal: &Journal) -> Option<Debts> {
+    let owes = journal.indebted().is_some();
+    let uid = &resource.own.uid;
+    match &resource.spec {
+        Ok(spec) => {
+            context.memory.owes(uid, Some(spec).filter(|_| owes));
+            None
+        }
+        Err(refused) => context.memory.debts(uid).filter(|_| owes && Debts::are_left_by(refused)),
     }
 }
 

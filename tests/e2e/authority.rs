@@ -170,7 +170,7 @@ fn t08_an_existing_secret_is_written_with_its_owners_consent_alone() {
             world,
             &resource(room_name, "by-creator", &minted),
             !policies,
-            "you may not patch one of these Secrets",
+            "you may not patch Secret optional yourself",
         );
         clear(world, room_name);
         drop(operator);

@@ -1,93 +1,95 @@
 //! A credential that is a canary goes through everything that works and everything that fails, at the loudest level of
 //! logs; afterwards it is nowhere that people, machines or other processes read.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use sandbox::Fate;
+use sandbox::{Fate, Fault};
 use serde_json::{Value, json};
 
-use crate::bad_input::{alive, app, changed, clear, fields, from_seed, resource, room, secret, seed, strike, turn};
-use crate::world::{Operator, World, world};
+use crate::bad_input::{
+    alive, app, changed, clear, fields, from_seed, now, resource, room, secret, seed, strike, turn,
+};
+use crate::outlets::{self, found, objects};
+use crate::world::{World, world};
 
 const ROOM: &str = "canary";
+/// The target that a policy refuses with its value in the message.
+const QUOTED: &str = "quoted-by-a-policy";
 
-/// The forms in which text is found in logs: raw, JSON, URL, hexadecimal, and base64 wherever it begins in the encoded text.
-fn forms(canary: &str) -> BTreeMap<&'static str, String> {
-    let inner = |offset: usize, engine: &dyn Fn(&[u8]) -> String| {
-        let mut text = vec![b'x'; offset];
-        text.extend_from_slice(canary.as_bytes());
-        // Groups of four characters that hold nothing but the canary.
-        let encoded = engine(&text);
-        let (first, last) = (offset.div_ceil(3) * 4, text.len() / 3 * 4);
-        encoded[first..last].to_owned()
-    };
-    let standard = |bytes: &[u8]| STANDARD.encode(bytes);
-    let url = |bytes: &[u8]| URL_SAFE.encode(bytes);
-    let json = serde_json::to_string(canary).unwrap().trim_matches('"').to_owned();
-    let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = url::form_urlencoded::byte_serialize(canary.as_bytes()).collect();
-    BTreeMap::from([
-        ("raw", canary.to_owned()),
-        ("JSON", json.clone()),
-        ("JSON in JSON", serde_json::to_string(&json).unwrap().trim_matches('"').to_owned()),
-        ("URL", percent),
-        ("hexadecimal", hex.clone()),
-        ("HEXADECIMAL", hex.to_uppercase()),
-        ("base64", inner(0, &standard)),
-        ("base64 at 1", inner(1, &standard)),
-        ("base64 at 2", inner(2, &standard)),
-        ("base64url", inner(0, &url)),
-        ("base64url at 1", inner(1, &url)),
-        ("base64url at 2", inner(2, &url)),
-    ])
-}
+/// Every library that has values, requests or answers in hand, asked to tell all that it can.
+const LOUD: &str = "trace,hyper=trace,hyper_util=trace,h2=trace,http=trace,rustls=trace,tokio_rustls=trace,tower=trace,\
+    tower_http=trace,kube=trace,kube_client=trace,kube_runtime=trace,aws_config=trace,aws_runtime=trace,aws_sigv4=trace,\
+    aws_credential_types=trace,aws_smithy_runtime=trace,aws_smithy_runtime_api=trace,aws_smithy_http=trace,\
+    aws_smithy_http_client=trace,aws_smithy_types=trace,aws_sdk_secretsmanager=trace,aws_sdk_sts=trace,\
+    tokio_postgres=trace,postgres_protocol=trace,tokio=trace,mio=trace,want=trace,managed_external_secrets=trace,mes_core=trace";
 
-#[expect(clippy::disallowed_methods, reason = "the test reads the operator's own metrics; no partner is dialled")]
-fn metrics(operator: &Operator) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", operator.port())).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("mes_"), "{answer}");
-    answer
-}
-
-/// Everything that leaves the process beside the calls that carry the credential.
-fn outlets(world: &World, operator: &Operator) -> Vec<(&'static str, String)> {
-    let process = |file: &str| std::fs::read(format!("/proc/{}/{file}", operator.pid())).unwrap();
-    let process = |file: &str| String::from_utf8_lossy(&process(file)).into_owned();
-    let all = |kind: &str| world.plane.kubectl_ok(["get", kind, "-A", "-o", "json", "--show-managed-fields"]).unwrap();
-    vec![
-        ("log", operator.log()),
-        ("resources", all("mes")),
-        ("Rotations", all("rot")),
-        ("accounts", all("pacct")),
-        ("stores", all("smstore")),
-        ("events", all("events.events.k8s.io")),
-        ("leases", all("leases")),
-        ("metrics", metrics(operator)),
-        ("arguments", process("cmdline")),
-        ("environment", process("environ")),
-    ]
-}
-
-#[test]
-fn a_canary_is_found_once_it_is_there() {
-    let forms = forms("ca\"na/ry+0 1\\2~");
-    for (text, form) in [
-        (r#"{"password":"ca\"na/ry+0 1\\2~"}"#.to_owned(), "JSON"),
-        (STANDARD.encode("ca\"na/ry+0 1\\2~"), "base64"),
-        (STANDARD.encode("1ca\"na/ry+0 1\\2~"), "base64 at 1"),
-        (STANDARD.encode("22ca\"na/ry+0 1\\2~yy"), "base64 at 2"),
-        (STANDARD.encode("333ca\"na/ry+0 1\\2~yy"), "base64"),
-        ("x=ca%22na%2Fry%2B0+1%5C2%7E".to_owned(), "URL"),
+/// Two policies of the cluster's owner that tell values: one refuses a Secret and quotes it in the error, one lets every
+/// Secret pass with a warning that quotes all of it.
+fn quote(world: &World) {
+    let rules = json!({"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["secrets"]}]});
+    let here = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ROOM}}});
+    for (name, action, holds, says) in [
+        ("quotes-values", "Deny", format!("object.metadata.name != '{QUOTED}'"), "'refused: ' + object.data.password"),
+        ("warns-of-values", "Warn", "false".to_owned(), "object.data.map(key, object.data[key]).join(' ') + ' is odd'"),
     ] {
-        assert!(text.contains(&forms[form]), "{form}: {text} holds {}", forms[form]);
+        world.apply(&json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name},
+            "spec": {"failurePolicy": "Fail", "matchConstraints": rules, "validations": [{"expression": holds, "messageExpression": says}]}}));
+        world.apply(&json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name},
+            "spec": {"policyName": name, "validationActions": [action], "matchResources": here}}));
     }
+    let probe = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": QUOTED, "namespace": ROOM}, "stringData": {"password": "a probe"}});
+    world.eventually("both policies speak", 20, |world| {
+        let arguments = ["create", "--dry-run=server", "-f", "-"];
+        let told = world.plane.kubectl_with(arguments, &probe.to_string()).unwrap();
+        let told = String::from_utf8_lossy(&told.stderr).into_owned();
+        let both = told.contains("refused: YSBwcm9iZQ==") && told.contains("YSBwcm9iZQ== is odd");
+        if both { Ok(()) } else { Err(told) }
+    });
+}
+
+/// The policies bind nobody else: other tests share the cluster.
+struct Quoting<'a>(&'a World);
+
+impl Drop for Quoting<'_> {
+    fn drop(&mut self) {
+        for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
+            let names = ["delete", "--ignore-not-found", kind, "quotes-values", "warns-of-values"];
+            self.0.plane.kubectl_ok(names).expect("taken back");
+        }
+    }
+}
+
+/// One call of this operation, about this, is struck; the next one passes.
+fn strike_once(world: &World, door: &str, operation: &str, resource: Option<&str>, fate: Fate) {
+    let fault = Fault {
+        door: Some(door.to_owned()),
+        operation: Some(operation.to_owned()),
+        region: None,
+        caller: None,
+        resource: resource.map(str::to_owned),
+        skip: 0,
+        count: Some(1),
+        effect: false,
+        fate,
+    };
+    world.sandbox.with(|sandbox| sandbox.plant(fault));
+}
+
+/// Which operations were struck since the call of this number.
+fn struck(world: &World, after: u64) -> BTreeSet<String> {
+    let log = world.sandbox.with(|sandbox| sandbox.log(after));
+    log.into_iter().filter(|entry| entry.fault.is_some()).map(|entry| entry.operation).collect()
+}
+
+fn delivered(world: &World, name: &str) -> Value {
+    world.get(&["secret", "-n", ROOM, &format!("{name}-target")])
+}
+
+/// Asks for everything to be read again.
+fn look_again(world: &World, word: &str) {
+    let word = format!("managed-secrets.io/sync={word}");
+    world.plane.kubectl_ok(["annotate", "mes", "--all", "-n", ROOM, "--overwrite", &word]).unwrap();
 }
 
 #[test]
@@ -95,6 +97,10 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
     let world = world();
     world.roles(&["canary_a", "canary_b", "canary_c", "canary_d"]);
     room(&world, ROOM);
+    quote(&world);
+    let _quoting = Quoting(&world);
+    let audited = std::fs::metadata(world.plane.audit_log()).expect("an audit log").len();
+    let began = now(&world);
     // What people choose for passwords at worst: every form of it differs.
     let password = "c4N4ry\"pa/ss+w0rd \\~%&=1";
     let quoted = password.replace('\'', "''");
@@ -102,43 +108,42 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
         world.postgres.psql(&format!("ALTER ROLE {role} LOGIN PASSWORD '{quoted}'")).unwrap();
     }
     let wrong = "c4N4ry-that-is-refused-by-the-partner";
+    let broken = "c4N4ry\nwith-a-line-break";
     let (one, other, third) = (app(&world, "canary"), app(&world, "canary-fails"), app(&world, "canary-alien"));
-    let account = world.get(&["pacct", "pg-main"]);
-    let host = account["spec"]["endpoint"]
-        .as_str()
-        .unwrap()
-        .trim_start_matches("postgresql://")
-        .split(':')
-        .next()
-        .unwrap()
-        .to_owned();
     let database = |role: &'static str, password: &'static str| {
         [
-            ("host", host.clone()),
-            ("port", "5432".into()),
-            ("dbname", "postgres".into()),
-            ("username", role.into()),
-            ("password", password.to_owned()),
+            ("host", world.postgres.host()),
+            ("port", "5432"),
+            ("dbname", "postgres"),
+            ("username", role),
+            ("password", password),
         ]
     };
-    let seeds: [(&str, Vec<(&str, String)>); 4] = [
-        ("role", database("canary_a", password).to_vec()),
-        ("role-refused", database("canary_c", wrong).to_vec()),
-        (
-            "role-surplus",
-            database("canary_c", password).into_iter().chain([(password_key(), password.to_owned())]).collect(),
-        ),
-        ("role-malformed", database("canary_c", "c4N4ry\nwith-a-line-break").to_vec()),
-    ];
-    for (name, texts) in &seeds {
-        let texts: Vec<(&str, &str)> = texts.iter().map(|(key, text)| (*key, text.as_str())).collect();
-        seed(&world, ROOM, name, &texts);
-    }
+    seed(&world, ROOM, "role", &database("canary_a", password));
+    seed(&world, ROOM, "role-refused", &database("canary_c", wrong));
+    let surplus = [&database("canary_c", password)[..], &[("c4N4ry-as-a-field-name", password)]].concat();
+    seed(&world, ROOM, "role-surplus", &surplus);
+    seed(&world, ROOM, "role-malformed", &database("canary_c", broken));
     seed(&world, ROOM, "sales", &fields(&one));
     seed(&world, ROOM, "sales-fails", &fields(&other));
     seed(&world, ROOM, "sales-alien", &changed(&third, "appId", "0xNobodysApp0"));
     secret(&world, ROOM, "taken", "Opaque", &[("theirs", "kept")]);
-    let operator = world.operator_with(&[("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")], &[]);
+    let mut canaries: Vec<String> = [
+        password,
+        wrong,
+        broken,
+        &one.consumer_secret,
+        &one.consumer_key,
+        &other.consumer_secret,
+        &third.consumer_secret,
+        // What everybody's credentials are made with.
+        world.postgres.admin_password(),
+        "not-verified-by-the-sandbox",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+
+    let operator = world.operator_with(&[("RUST_BACKTRACE", "full")], &["--log-level", LOUD]);
     let role = |seed: &str, letters: [&str; 2]| {
         json!({"partner": {"type": "PostgreSQLRole", "accountRef": {"name": "pg-main"},
             "parameters": {"username": format!("canary_{}", letters[0]), "alternateUsername": format!("canary_{}", letters[1]), "dbname": "postgres"}},
@@ -157,69 +162,45 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
         spec["targets"] = json!([{"name": format!("{name}-target")}, {"name": "taken"}]);
         spec["regions"] = json!([{"name": "eu-west-1"}]);
     }
+    specs[0].1["targets"].as_array_mut().unwrap().push(json!({"name": QUOTED}));
     let items: Vec<Value> = specs.iter().map(|(name, spec)| resource(ROOM, name, spec)).collect();
+    // Each call that carries a value is quoted back once.
+    let echo = || Fate::Echo { code: "InternalServiceError".to_owned(), status: None };
+    for name in ["canary/role", "canary/sales"] {
+        strike_once(&world, "secretsmanager", "CreateSecret", Some(name), echo());
+    }
+    strike_once(&world, "salesforce", "token", None, Fate::Echo { code: "INVALID".to_owned(), status: Some(500) });
     world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}));
-    let delivered = |world: &World, name: &str| world.get(&["secret", "-n", ROOM, &format!("{name}-target")]);
     for name in ["role", "sales", "sales-fails"] {
         world.eventually(name, 60, |world| {
-            if delivered(world, name).is_null() {
-                Err(world.get(&["mes", "-n", ROOM, name])["status"].to_string())
-            } else {
-                Ok(())
-            }
+            let there = !delivered(world, name).is_null();
+            if there { Ok(()) } else { Err(world.get(&["mes", "-n", ROOM, name])["status"].to_string()) }
         });
     }
     assert_eq!(crate::bad_input::text(&delivered(&world, "role"), "password"), password);
+    let mut seen = found(&canaries, &objects(&world));
 
-    // Every fault of the table strikes while it is read, rotated and refused.
-    let mut canaries = vec![
-        password.to_owned(),
-        wrong.to_owned(),
-        "c4N4ry\nwith-a-line-break".to_owned(),
-        one.consumer_secret.clone(),
-        one.consumer_key.clone(),
-        other.consumer_secret.clone(),
-        third.consumer_secret.clone(),
-    ];
-    let rotate = |world: &World, name: &str, number: usize| {
-        world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation", "metadata": {"name": format!("{name}-{number}"), "namespace": ROOM},
-            "spec": {"resourceRef": {"name": name}}}));
-    };
+    // Rotated, while each call that carries the next one is quoted back once, or answered with half of a value.
     turn(&world, |knobs| knobs.salesforce_staged_shows_secret = true);
-    rotate(&world, "role", 1);
-    rotate(&world, "sales", 1);
-    rotate(&world, "sales-fails", 1);
-    let echo = |code: &str| Fate::Error {
-        code: code.to_owned(),
-        status: Some(400),
-        message: format!("refused: {password} {}", other.consumer_secret),
-    };
-    for fate in [
-        Fate::Html { status: Some(200) },
-        Fate::Status { status: 503, retry_after: Some("soon".into()) },
-        Fate::Redirect { location: format!("https://evil.example/{}", other.consumer_secret) },
-        Fate::DropReply,
-        echo(&other.consumer_secret),
-        echo("INVALID_INPUT"),
-    ] {
-        let planted = strike(&world, "salesforce", None, Some(&other.app_id), fate);
-        std::thread::sleep(std::time::Duration::from_millis(1200));
-        world.sandbox.with(|sandbox| sandbox.clear_faults());
-        assert!(planted > 0);
+    for operation in ["PutSecretValue", "UpdateSecretVersionStage"] {
+        for name in ["role", "sales"] {
+            strike_once(&world, "secretsmanager", operation, Some(name), echo());
+        }
     }
-    for fate in [
-        echo("InternalServiceError"),
-        echo("InvalidParameterException"),
-        Fate::DropReply,
-        Fate::Throttle,
-        Fate::Html { status: Some(502) },
-    ] {
-        strike(&world, "secretsmanager", None, Some(ROOM), fate);
-        std::thread::sleep(std::time::Duration::from_millis(1200));
-        world.sandbox.with(|sandbox| sandbox.clear_faults());
+    let half =
+        format!("{{\"Name\":\"canary/sales\",\"SecretString\":\"{} {}", one.consumer_secret, password.escape_default());
+    let half = Fate::Body { status: Some(200), body: half };
+    strike_once(&world, "secretsmanager", "GetSecretValue", Some("canary/sales"), half);
+    for operation in ["stage", "rotate", "list_staged", "main_pair"] {
+        let echo = Fate::Echo { code: "INVALID".to_owned(), status: Some(500) };
+        strike_once(&world, "salesforce", operation, None, echo);
+    }
+    for name in ["role", "sales", "sales-fails"] {
+        world.apply(&json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation", "metadata": {"name": format!("{name}-1"), "namespace": ROOM},
+            "spec": {"resourceRef": {"name": name}}}));
     }
     for name in ["role-1", "sales-1", "sales-fails-1"] {
-        world.condition(&["rot", "-n", ROOM, name], "Promoted", "True", None, 120);
+        world.condition(&["rot", "-n", ROOM, name], "Promoted", "True", None, 60);
     }
     // What was made meanwhile is a secret as well.
     for (name, key) in [("role", "password"), ("sales", "consumerSecret"), ("sales-fails", "consumerSecret")] {
@@ -229,30 +210,61 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
         });
         canaries.push(fresh);
     }
-    let found: Vec<String> = outlets(&world, &operator)
-        .iter()
-        .flat_map(|(outlet, text)| {
-            assert!(!text.is_empty(), "{outlet}");
-            let forms = canaries.iter().flat_map(|canary| forms(canary));
-            forms
-                .filter(|(_, encoded)| text.contains(encoded.as_str()))
-                .map(|(form, encoded)| {
-                    let place = text.find(encoded.as_str()).unwrap();
-                    let around: String =
-                        text[..place].chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
-                    format!("{form} in the {outlet}, after: {around}")
-                })
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    assert_eq!(found, Vec::<String>::new());
-    assert!(operator.log().contains(" TRACE ") || operator.log().contains("DEBUG"), "it was loud");
+    seen.extend(found(&canaries, &objects(&world)));
+    let quoted_back = struck(&world, began);
+    for operation in ["CreateSecret", "PutSecretValue", "GetSecretValue", "token", "stage"] {
+        assert!(quoted_back.contains(operation), "{operation} was never quoted back: {quoted_back:?}");
+    }
+
+    // One fault at a time, each for a moment, over everything.
+    let error = |code: &str| Fate::Error {
+        code: code.to_owned(),
+        status: Some(400),
+        message: format!("refused: {password} {}", other.consumer_secret),
+    };
+    let refused = |code: &str| Fate::Echo { code: code.to_owned(), status: Some(400) };
+    let faults = [
+        ("salesforce", Fate::Html { status: Some(200) }),
+        ("salesforce", Fate::Status { status: 503, retry_after: Some(other.consumer_secret.clone()) }),
+        ("salesforce", Fate::Redirect { location: format!("https://evil.example/{}", other.consumer_secret) }),
+        ("salesforce", Fate::DropReply),
+        ("salesforce", error(&other.consumer_secret)),
+        ("salesforce", refused("INVALID_INPUT")),
+        ("secretsmanager", Fate::DropReply),
+        ("secretsmanager", Fate::Html { status: Some(502) }),
+        ("secretsmanager", error("InvalidParameterException")),
+        ("secretsmanager", error(&one.consumer_secret)),
+        ("secretsmanager", Fate::Throttle),
+        ("secretsmanager", refused("AccessDeniedException")),
+        ("sts", refused("AccessDenied")),
+    ];
+    for (number, (door, fate)) in faults.into_iter().enumerate() {
+        let after = now(&world);
+        strike(&world, door, None, None, fate);
+        look_again(&world, &number.to_string());
+        let until = std::time::Instant::now() + Duration::from_millis(1500);
+        while struck(&world, after).is_empty() && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        world.sandbox.with(|sandbox| sandbox.clear_faults());
+        seen.extend(found(&canaries, &objects(&world)));
+    }
+
+    // The API server refused the operator's write as it refused the probe: with the value in the error.
+    let audit = outlets::audit(&world, audited);
+    let refused = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        line["user"]["username"] == "system:serviceaccount:mes-system:mes"
+            && line["objectRef"]["name"] == QUOTED
+            && line["verb"] == "patch"
+            && line["responseStatus"]["code"] == 422
+    };
+    assert!(audit.lines().any(refused), "no policy refused the operator");
+    seen.extend(found(&canaries, &outlets::outlets(&world, &operator, audited)));
+    assert_eq!(seen, Vec::<String>::new());
+    let log = operator.log();
+    assert!(log.contains(" TRACE ") || log.contains("DEBUG"), "it was loud");
     alive(&operator);
     clear(&world, ROOM);
     drop(operator);
-}
-
-/// A name of a field that is itself a secret, as a hasty `kubectl create secret` makes it.
-fn password_key() -> &'static str {
-    "c4N4ry-as-a-field-name"
 }

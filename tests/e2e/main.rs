@@ -16,6 +16,7 @@ mod deletion;
 mod iam;
 mod idle;
 mod main_job;
+mod outlets;
 mod partners;
 mod prober;
 mod reach;

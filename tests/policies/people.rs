@@ -118,6 +118,11 @@ fn made(more: Value) -> Ask {
     create(&format!("{HERE}/managedexternalsecrets"), &resource("new", more))
 }
 
+/// So many targets, the first of which is `crm`.
+fn many(count: usize) -> Value {
+    (0..count).map(|at| json!({"name": if at == 0 { "crm".to_owned() } else { format!("crm-{at}") }})).collect()
+}
+
 fn rotation(resource: &str, more: Value) -> Ask {
     let mut spec = json!({"resourceRef": {"name": resource}});
     for (key, value) in more.as_object().into_iter().flatten() {
@@ -146,7 +151,7 @@ fn whoever_names_something_may_use_read_or_write_it_himself() {
     };
     const STORE: Option<&str> = Some("spec.storeRef: you may not use SecretsManagerStore default in this namespace");
     const ACCOUNT: Option<&str> = Some("spec.partner.accountRef: you may not use PartnerAccount pg");
-    const TARGET: Option<&str> = Some("spec.targets: you may not patch one of these Secrets yourself");
+    const TARGET: Option<&str> = Some("spec.targets: you may not patch Secret ");
     const SEED: Option<&str> = Some("you may not get Secret");
     const STATUS: Option<&str> = Some("only the operator writes status");
     const ROTATE: Option<&str> = Some("you may not rotate");
@@ -194,6 +199,14 @@ fn whoever_names_something_may_use_read_or_write_it_himself() {
         ),
         ("a store written out is no change", "edit", edit(json!({"spec": {"storeRef": {"name": "default"}}})), None),
         ("whoever may everything", "admin", made(mint), None),
+        // Each name costs the API server a question, and it answers so many of them alone.
+        ("as many targets as the schema allows", "edit-and-use", made(json!({"targets": many(8)})), None),
+        (
+            "one of them not his own",
+            "target-writer",
+            made(json!({"targets": many(8)})),
+            Some("you may not patch Secret crm-1 yourself"),
+        ),
         // Edits of something else ask for nothing.
         ("suspend without use", "edit", edit(json!({"spec": {"suspend": true}})), None),
         ("suspend by whoever may patch it alone", "creator", edit(json!({"spec": {"suspend": true}})), None),

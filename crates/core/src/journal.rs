@@ -238,6 +238,12 @@ impl Journal {
         owed.filter(|owed| owed.doomed.is_some()).any(|owed| owed.version.as_ref() == Some(version))
     }
 
+    /// The rotation that has moved AWSCURRENT and still owes a revocation.
+    pub fn indebted(&self) -> Option<&Rotation> {
+        self.open()
+            .filter(|open| open.promoted.is_some() && !open.owed.is_empty() && !open.unreadable && !open.aborting)
+    }
+
     /// How many revocations are still owed, over all rotations.
     pub fn pending_revocations(&self) -> usize {
         self.waiting().map(|rotation| rotation.owed.len()).sum()

@@ -14,7 +14,7 @@ use crate::names::{
 use crate::partner::{Contract, PartnerType};
 use crate::reason::Reason;
 use crate::schedule::Schedule;
-use crate::scope::{Granted, IdentityGrants};
+use crate::scope::{Debts, Granted, IdentityGrants};
 use crate::target::TargetSpec;
 
 /// Whose resource this is: its coordinates in the cluster.
@@ -55,6 +55,9 @@ pub struct Resource {
     pub noted: Noted,
     /// What is wanted and granted, or why it can't be served.
     pub spec: Result<Spec, Reason>,
+    /// Where `spec` is refused because a grant was withdrawn: what pays for what was superseded under it, if this process
+    /// has seen it granted.
+    pub debts: Option<Debts>,
 }
 
 /// What `.status` remembers. It saves reads, and decides nothing that can't be undone.
@@ -62,6 +65,8 @@ pub struct Resource {
 pub struct Noted {
     /// `Onboarded=True` was reached.
     pub onboarded: bool,
+    /// It was reached by observing: no claim of ours was ever on the secret.
+    pub observed: bool,
     /// `status.observedGeneration` at which all goals held (`Ready=True`, nothing reconciling).
     pub settled_generation: Option<i64>,
     /// AWSCURRENT as last seen.
@@ -284,9 +289,14 @@ pub enum Admin {
 }
 
 impl Resource {
-    /// The value of `spec.rotation`'s engine, where the spec can be served.
+    /// What may be looked at: what is granted, or what a withdrawn grant leaves for payments.
+    pub fn reachable(&self) -> Option<&Spec> {
+        self.spec.as_ref().ok().or(self.debts.as_deref())
+    }
+
+    /// The value of `spec.rotation`'s engine, where the spec can be served or debts be paid.
     pub fn contract(&self) -> Option<&Contract> {
-        match &self.spec.as_ref().ok()?.rotation.engine {
+        match &self.reachable()?.rotation.engine {
             Engine::Operator(contract) => Some(contract),
             Engine::SecretsManager(_) | Engine::None => None,
         }

@@ -8,7 +8,7 @@ mod world;
 use jiff::SignedDuration;
 use mes_core::decide::{Goal, Step, Verdict};
 use mes_core::effect::Effect;
-use mes_core::facts::{Acceptance, Look, Seed, Sight, StoreSecret};
+use mes_core::facts::{Acceptance, Look, Ownership, Seed, Sight, StoreSecret};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Entry, IntentStep, Outcome as Ended};
 use mes_core::names::{ObjectName, Region, Slot, Stage, VersionId};
@@ -101,6 +101,28 @@ fn a_resource_deleted_after_a_person_promoted_the_candidate_is_gone_in_the_end()
     world.delete_resource(REVOKE_ALL);
     calm(&mut world);
     assert!(!world.resource.held && world.live.is_empty(), "{:#?} {:?}", world.journal, world.live);
+}
+
+// R4
+
+#[test]
+fn an_adopted_secret_whose_tags_were_all_taken_off_is_contested_and_an_observed_one_is_claimed_when_it_is_adopted() {
+    let mut world = World::new(Kind::Slots, Onboard::FromSecret);
+    calm(&mut world);
+    let Sight::StoreSecret(Ok(Some(secret))) = world.answer(&Look::StoreSecret) else { panic!("it is there") };
+    let untagged = StoreSecret { ownership: Ownership::Nobodys, ..secret };
+    world.answers.insert(Look::StoreSecret, Sight::StoreSecret(Ok(Some(untagged))));
+    world.resource.spec.as_mut().unwrap().onboard = Onboard::Adopt;
+    // An edit was made, so that everything is read again.
+    world.resource.generation += 1;
+    assert!(world.resource.noted.onboarded && !world.resource.noted.observed);
+    let (next, decision, _) = world.decided();
+    assert!(act(&next).is_none(), "{next:?}");
+    let told = decision.verdict(Goal::Onboarded);
+    assert!(matches!(told, Some(Err(Step::Blocked(Reason::OwnershipContested(_))))), "{told:?}");
+    world.resource.noted.observed = true;
+    let (next, ..) = world.decided();
+    assert_eq!(act(&next), Some(&Effect::Claim), "{next:?}");
 }
 
 // P13

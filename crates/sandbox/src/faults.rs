@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use serde::{Deserialize, Serialize};
 
 use crate::body::{Answer, Content, Outcome, respond};
@@ -110,6 +110,15 @@ pub enum Fate {
         /// The body.
         body: String,
     },
+    /// An error of AWS's or of the partner's that quotes the request back: its body and its `Authorization` in the message,
+    /// and its body in a header.
+    Echo {
+        /// As of `error`.
+        code: String,
+        /// As of `error`.
+        #[serde(default)]
+        status: Option<u16>,
+    },
     /// The true answer, byte by byte.
     Slow {
         /// Milliseconds for each byte.
@@ -194,13 +203,22 @@ impl Fate {
     }
 
     /// What the caller meets, given the true answer if the call took effect.
-    pub(crate) fn strike(&self, truth: Option<Answer>, mut tell: impl FnMut(&Failure) -> Response<Content>) -> Answer {
+    pub(crate) fn strike(
+        &self,
+        request: &Request<Bytes>,
+        truth: Option<Answer>,
+        mut tell: impl FnMut(&Failure) -> Response<Content>,
+    ) -> Answer {
         let respond_with = |response| Answer { delay: Duration::ZERO, outcome: Outcome::Reply(response) };
         match self {
-            Self::Error { code, status, message } => {
-                let server = code == "InternalServiceError" || code == "InternalFailure";
-                let status = status.unwrap_or(if server { 500 } else { 400 });
-                respond_with(tell(&Failure { code: code.clone(), status, message: message.clone() }))
+            Self::Error { code, status, message } => respond_with(tell(&failure(code, *status, message.clone()))),
+            Self::Echo { code, status } => {
+                let body = String::from_utf8_lossy(request.body());
+                let told = request.headers().get(header::AUTHORIZATION).and_then(|told| told.to_str().ok());
+                let message = format!("{body} {}", told.unwrap_or_default());
+                let mut response = tell(&failure(code, *status, message));
+                put(&mut response, header::WARNING, &format!("299 - {body}"));
+                respond_with(response)
             }
             Self::Throttle => respond_with(tell(&Failure::new("ThrottlingException", "Rate exceeded"))),
             Self::Delay { ms } => {
@@ -248,6 +266,11 @@ impl Fate {
             }
         }
     }
+}
+
+fn failure(code: &str, status: Option<u16>, message: String) -> Failure {
+    let server = code == "InternalServiceError" || code == "InternalFailure";
+    Failure { code: code.to_owned(), status: status.unwrap_or(if server { 500 } else { 400 }), message }
 }
 
 fn put(response: &mut Response<Content>, name: http::HeaderName, text: &str) {

@@ -125,7 +125,7 @@ impl Sandbox {
                     None => (None, None, "no effect".to_owned()),
                 };
                 self.write(number, now, &named, resource, &outcome, Some(kind(&fate)));
-                fate.strike(truth, |failure| told(&named, failure, &mut self.random))
+                fate.strike(request, truth, |failure| told(&named, failure, &mut self.random))
             }
         }
     }
@@ -407,6 +407,7 @@ fn kind(fate: &Fate) -> &'static str {
         Fate::Status { .. } => "status",
         Fate::Huge { .. } => "huge",
         Fate::Body { .. } => "body",
+        Fate::Echo { .. } => "echo",
         Fate::Slow { .. } => "slow",
     }
 }

@@ -36,7 +36,11 @@ pub fn onboarded(case: Case<'_>) -> Verdict {
 
 /// Whether the secret is surely ours, so that a rotation may touch it.
 pub fn claimed<'a>(case: Case<'a>) -> Verdict<&'a StoreSecret> {
-    let spec = case.spec()?;
+    owned(case, case.spec()?)
+}
+
+/// The same, by what a resource may only look at.
+pub fn owned<'a>(case: Case<'a>, spec: &Spec) -> Verdict<&'a StoreSecret> {
     match case.store_secret()? {
         Some(secret) if secret.ownership == Ownership::Ours => {
             servable(spec, secret)?;
@@ -77,8 +81,10 @@ fn kept(case: Case<'_>, spec: &Spec, secret: Option<&StoreSecret>) -> Verdict {
         return case.act(Effect::Claim);
     }
     if spec.onboard != Onboard::Observe && secret.ownership != Ownership::Ours {
-        // An observed secret became an adopted one; anything else changed hands behind our back.
-        return if spec.onboard == Onboard::Adopt && secret.ownership == Ownership::Nobodys {
+        // An observed secret became an adopted one. Anything else changed hands behind our back, also where all tags are
+        // gone: whoever took ours off may be about to put theirs on.
+        let first = spec.onboard == Onboard::Adopt && case.resource.noted.observed;
+        return if first && secret.ownership == Ownership::Nobodys {
             adopted(case, spec, Some(secret))
         } else {
             Err(Step::Blocked(Reason::OwnershipContested(name())))

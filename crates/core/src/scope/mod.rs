@@ -5,6 +5,7 @@
 //! ([`resolve`]) and, inside one arm that holds a value, by `controller/{look,perform}.rs` ([`inspect_seed`],
 //! [`origin_of`], [`admin_matches`]).
 
+mod debts;
 mod endpoint;
 #[cfg(feature = "assume-granted")]
 pub mod forms;
@@ -20,6 +21,7 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+pub use debts::Debts;
 pub use grants::{Audience, Operator, Requirement, Selector};
 pub use named::{Account, AccountGrant, AdminReference, Holding, Named, Older, Reference, Store, StoreGrant};
 pub use partner::IdentityGrants;
@@ -113,6 +115,7 @@ pub fn resolve(frame: Frame, written: Result<Written, Reason>, named: Named<'_>)
         deletion: frame.deletion,
         noted: frame.noted,
         spec,
+        debts: None,
     }
 }
 

@@ -144,6 +144,10 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) resource: Resource,
     pub(crate) made: bool,
+    /// UIDs of namespace and resource in the claim on the secret; `None`: whoever asks has it.
+    pub(crate) claim: Option<(Uid, Uid)>,
+    /// Who acts, if it is not the resource of today: a call that was on its way when the resource was made again.
+    pub(crate) late: Option<(Uid, Uid)>,
     pub(crate) bytes: BTreeMap<VersionId, (u32, Option<Slot>)>,
     pub(crate) stages: BTreeMap<VersionId, BTreeSet<Stage>>,
     pub(crate) live: BTreeSet<Live>,
@@ -259,8 +263,11 @@ impl World {
                 },
                 noted: Noted::default(),
                 spec: Ok(spec),
+                debts: None,
             },
             made: false,
+            claim: None,
+            late: None,
             bytes: BTreeMap::new(),
             stages: BTreeMap::new(),
             live: BTreeSet::new(),
@@ -296,6 +303,30 @@ impl World {
             self.label(Stage::CURRENT, to);
             self.spread();
         }
+    }
+
+    /// Who acts and what its claim says: UIDs of namespace and resource.
+    pub(crate) fn who(&self) -> (Uid, Uid) {
+        (self.resource.own.namespace_uid.clone(), self.resource.own.uid.clone())
+    }
+
+    /// The resource is gone, and another of its name is made; `namespace`: in a namespace that was made again, too. What the
+    /// old one owned is collected at once, or, `restored`, is still there.
+    pub(crate) fn made_again(&mut self, namespace: Option<Uid>, restored: bool) {
+        let mut own = Own::clone(&self.resource.own);
+        own.uid = uid("77777777-0000-4000-8000-000000000000");
+        own.created = self.now;
+        own.namespace_uid = namespace.unwrap_or(own.namespace_uid);
+        let spec = self.resource.spec.as_mut().unwrap();
+        let mut secret = RemoteSecret::clone(&spec.scope.store_secret);
+        (secret.claim.uid, secret.claim.namespace_uid) = (own.uid.clone(), own.namespace_uid.clone());
+        spec.scope.store_secret = Granted::assume(secret);
+        self.resource.own = Granted::assume(own);
+        (self.resource.held, self.resource.deleting) = (false, None);
+        self.resource.noted = Noted::default();
+        self.journal.rotations.retain(|_| restored);
+        self.journal.rotations.iter_mut().for_each(|rotation| rotation.owned = Some(false));
+        self.crash();
     }
 
     /// `kubectl delete rotation`.
@@ -607,7 +638,11 @@ impl World {
         });
         StoreSecret {
             arn: Arn::parse("arn:aws:secretsmanager:us-west-2:123456789012:secret:p/payments/crm-AbCdEf").unwrap(),
-            ownership: Ownership::Ours,
+            ownership: match &self.claim {
+                Some((namespace, _)) if *namespace != self.resource.own.namespace_uid => Ownership::Anothers,
+                Some((_, uid)) if *uid != self.resource.own.uid => Ownership::OursBefore(Some(uid.clone())),
+                Some(_) | None => Ownership::Ours,
+            },
             secret_type: None,
             owning_service: false,
             rotation: None,
@@ -674,7 +709,10 @@ impl World {
     }
 
     fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
+        let by = self.late.clone().unwrap_or_else(|| self.who());
         match effect {
+            // Each write to the object names the UID that it is for.
+            Effect::Hold | Effect::Release if by != self.who() => return Err(fault(FaultKind::NotFound)),
             Effect::Hold => self.resource.held = true,
             Effect::Release => self.resource.held = false,
             Effect::HoldRotation { rotation, onto } => {
@@ -688,8 +726,9 @@ impl World {
                 self.journal.rotations[at].held = false;
                 self.journal.rotations.retain(|rotation| rotation.held || !rotation.deleting);
             }
-            Effect::CreateSecret => self.made = true,
-            Effect::Claim => {}
+            Effect::CreateSecret if self.made => return Err(fault(FaultKind::Exists)),
+            Effect::CreateSecret => (self.made, self.claim) = (true, Some(by)),
+            Effect::Claim => self.claim = Some(by),
             Effect::Onboard { version } => self.put(version, 1, self.spec().slots.first().cloned(), Stage::CURRENT)?,
             Effect::Compose { version, slot, .. } => {
                 let bytes = self.fresh();
@@ -751,7 +790,7 @@ impl World {
                     return Err(fault(FaultKind::Exists));
                 }
                 let uid = uid(&format!("66666666-0000-4000-8000-{:0>12}", self.revision));
-                self.open(rotation.clone(), uid, *trigger, Some(true));
+                self.open(rotation.clone(), uid, *trigger, Some(by == self.who()));
             }
             Effect::Record { rotation, onto, entries, .. } => {
                 let at = self.rotation(rotation, Some(onto))?;

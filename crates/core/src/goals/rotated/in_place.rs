@@ -109,9 +109,8 @@ pub fn replaced(
 ) -> Verdict {
     let dies_at_once = contract.grace().is_none_or(|grace| grace.is_zero());
     if !dies_at_once {
-        match case.acceptance(version)? {
-            Some(Acceptance::Accepted) => return case.wait(Reason::GraceRunning, 30),
-            Some(_) | None => {}
+        if case.acceptance(version)? == Some(Acceptance::Accepted) {
+            return case.wait(Reason::GraceRunning, 30);
         }
     }
     let doom = Entry::Doom(id.clone(), Some(version.clone()));

@@ -27,7 +27,10 @@ use crate::spec::{Engine, Fate, Onboard, Spec};
 
 /// The rule. `served`: the first value is known to work.
 pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
-    let spec = case.spec()?;
+    let spec = match case.spec() {
+        Ok(spec) => spec,
+        Err(refused) => return retirement::indebted(case).and(Err(refused)),
+    };
     match &spec.rotation.engine {
         Engine::None => housekeeping(case),
         Engine::SecretsManager(delegation) => {

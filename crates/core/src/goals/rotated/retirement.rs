@@ -10,6 +10,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Acceptance, Credential, Holder, StoreSecret};
+use crate::goals::onboarded::{claimed, owned};
 use crate::goals::rotated::{acting, candidate, in_place, known, orphans};
 use crate::journal::{Attempt, Entry, Outcome, Owed, Rotation};
 use crate::names::{CredentialId, Region, Stage, VersionId};
@@ -32,7 +33,7 @@ pub fn overlapped(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
 
 /// Line 11: every holder holds the candidate.
 pub fn delivered(case: Case<'_>, spec: &Spec, attempt: &Attempt) -> Verdict {
-    let secret = crate::goals::onboarded::claimed(case)?;
+    let secret = claimed(case)?;
     holders_carry(case, spec, secret, &attempt.version)
 }
 
@@ -68,6 +69,21 @@ fn holders_carry(case: Case<'_>, spec: &Spec, secret: &StoreSecret, version: &Ve
 /// Line 13: what is owed is revoked, one after the other.
 pub fn retired(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
     every(rotation.owed.iter().map(|(id, owed)| pay(case, spec, rotation, secret, id, owed)))
+}
+
+/// While a grant is withdrawn nothing new is done, and what was superseded under it is still revoked, once all is proven
+/// that is proven otherwise: the overlap is over, AWSCURRENT is the candidate and accepted, and every holder carries it.
+/// What is not delivered yet stays as it is, and so does its debt.
+pub fn indebted(case: Case<'_>) -> Verdict {
+    let (Some(debts), Some(rotation)) = (&case.resource.debts, case.journal.indebted()) else { return Ok(()) };
+    let Some(attempt) = &rotation.attempt else { return Ok(()) };
+    overlapped(case, debts, rotation)?;
+    let secret = owned(case, debts)?;
+    if secret.current() != Some(&attempt.version) {
+        return case.wait(Reason::Settling, 60);
+    }
+    holders_carry(case, debts, secret, &attempt.version)?;
+    retired(case, debts, rotation, secret)
 }
 
 /// One revocation: gate, doom, over, gate again, revoke, paid on the answer.
