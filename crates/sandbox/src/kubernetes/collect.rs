@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::ApiServer;
 use super::delete::{Deleted, FOREGROUND, ORPHAN, is_over};
 use super::kind::Kind;
-use super::metadata::{finalizers, is_deleted, text};
+use super::metadata::{self, finalizers, is_deleted, text};
 use super::store::Key;
 
 impl ApiServer {
@@ -126,12 +126,14 @@ impl ApiServer {
                 if let Some(all) = free["metadata"]["ownerReferences"].as_array_mut() {
                     all.retain(|owner| !names(owner));
                 }
+                metadata::tidy(&mut free);
                 self.store.put(place, free);
             }
         }
         let mut released = object.clone();
         let left: Vec<&str> = finalizers(object).into_iter().filter(|each| *each != waits).collect();
         released["metadata"]["finalizers"] = json!(left);
+        metadata::tidy(&mut released);
         self.written(key, object, released)
     }
 

@@ -52,11 +52,18 @@ impl ApiServer {
         if call.kind.kind == "Namespace" && ["default", "kube-system", "kube-public"].contains(&name) {
             return Err(Refusal::forbidden(&call.kind, name, "this namespace may not be deleted"));
         }
-        let dry_run = call.dry_run()? || options["dryRun"].as_array().is_some_and(|all| !all.is_empty());
+        // Where there are options in the body, those in the query don't count.
+        let dry_run = match call.body.is_empty() {
+            true => call.dry_run()?,
+            false => options["dryRun"].as_array().is_some_and(|all| !all.is_empty()),
+        };
         if dry_run {
             return Ok(Deleted::Gone(live));
         }
-        let policy = options["propagationPolicy"].as_str().or_else(|| call.query.text("propagationPolicy"));
+        let policy = match call.body.is_empty() {
+            true => call.query.text("propagationPolicy"),
+            false => options["propagationPolicy"].as_str(),
+        };
         Ok(self.doom(&call.kind, &key, &live, policy, now))
     }
 

@@ -32,6 +32,13 @@ pub(super) fn fields(object: &mut Value) -> &mut Map<String, Value> {
     }
 }
 
+/// Lists and maps without contents are not stored.
+pub(super) fn tidy(object: &mut Value) {
+    let empty =
+        |value: &Value| value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+    fields(object).retain(|_, value| !empty(value));
+}
+
 /// The finalizers.
 pub(super) fn finalizers(object: &Value) -> Vec<&str> {
     object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
@@ -119,7 +126,7 @@ fn owners(object: &Value) -> Vec<Cause> {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().is_none_or(str::is_empty) {
                 let place = format!("metadata.ownerReferences[{at}].{field}");
-                causes.push(Cause::invalid(place, "Invalid value: \"\": must not be empty"));
+                causes.push(Cause::required(place, "Required value: must not be empty"));
             }
         }
         controllers += usize::from(owner["controller"] == true);

@@ -127,10 +127,10 @@ pub(super) fn apply(
         *fields = fields.minus(&difference.removed);
     }
     let same = touched.is_empty() && scope.owned(difference.removed).is_empty();
-    if !same || last.map(|(last, _)| last) != Some(set) {
-        if let Some((_, time)) = owners.get_mut(&manager) {
-            *time = second(now);
-        }
+    if (!same || last.map(|(last, _)| last) != Some(set))
+        && let Some((_, time)) = owners.get_mut(&manager)
+    {
+        *time = second(now);
     }
     write(&mut merged, owners);
     Ok(merged)
@@ -138,11 +138,8 @@ pub(super) fn apply(
 
 /// Takes out of `merged` what was applied last time, and is set now by nobody.
 fn give_up(merged: &mut Value, last: &Fields, owners: &Owners, schema: &Value) {
-    let mut given_up: Vec<&Path> =
-        last.0.iter().filter(|path| !owners.values().any(|(fields, _)| fields.reaches(path))).collect();
-    // What is deeper first: a container goes with the last of its items.
-    given_up.sort_by_key(|path| std::cmp::Reverse(path.len()));
-    for path in given_up {
+    // In their order an item comes before its fields, so that it is still known by its keys.
+    for path in last.0.iter().filter(|path| !owners.values().any(|(fields, _)| fields.reaches(path))) {
         shape::remove(merged, path, schema);
     }
 }

@@ -29,7 +29,10 @@ fn prune_below(value: &mut Value, schema: &Value, path: &str, unknown: &mut Vec<
                 open || !value.is_null() || known["nullable"] == true
             });
             for (name, value) in map {
-                prune_below(value, field(schema, name), &join(path, name), unknown);
+                // What is unknown and kept is kept as a whole.
+                if field(schema, name).is_object() {
+                    prune_below(value, field(schema, name), &join(path, name), unknown);
+                }
             }
         }
         Value::Array(items) => {
@@ -128,7 +131,7 @@ fn check_text(text: &str, schema: &Value, path: &str, causes: &mut Vec<Cause>) {
         causes.push(Cause::invalid(path, format!("Invalid value: \"{text}\": should match '{pattern}'")));
     }
     if schema["format"] == "date-time" && text.parse::<Timestamp>().is_err() {
-        causes.push(Cause::invalid(path, format!("Invalid value: \"{text}\": must be of type date-time")));
+        causes.push(Cause::new(WRONG_TYPE, path, format!("Invalid value: \"{text}\": must be of type date-time")));
     }
 }
 
@@ -223,7 +226,7 @@ mod tests {
             ("FieldValueInvalid", "t"),
             ("FieldValueNotSupported", "e"),
             ("FieldValueInvalid", "n"),
-            ("FieldValueInvalid", "time"),
+            (WRONG_TYPE, "time"),
             ("FieldValueTooMany", "s"),
             ("FieldValueDuplicate", "s[1]"),
             (WRONG_TYPE, "s[2]"),

@@ -147,6 +147,11 @@ impl Refusal {
         Self::new(504, "Timeout", message, json!({"causes": causes, "retryAfterSeconds": 1}))
     }
 
+    /// An applied object that the schema does not have. The real one gives it no reason.
+    pub(super) fn untyped(message: impl Into<String>) -> Self {
+        Self::new(500, "", message, Value::Null)
+    }
+
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message, Value::Null)
     }
@@ -157,6 +162,9 @@ impl Refusal {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,
         });
+        if self.reason.is_empty() {
+            status.as_object_mut().map(|status| status.remove("reason"));
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }

@@ -101,8 +101,10 @@ impl ApiServer {
         }
         metadata::fields(&mut applied).insert("name".to_owned(), json!(name));
         let force = call.query.flag("force");
-        if call.kind.kind == "Secret" {
-            schema::prune(&mut applied, &call.kind.schema);
+        if let Some(unknown) = schema::prune(&mut applied.clone(), &call.kind.schema).first() {
+            let what = format!("{name}; {}, Kind={}", call.kind.api_version(), call.kind.kind);
+            let why = format!("failed to create typed patch object ({what}): .{unknown}: field not declared in schema");
+            return Err(Refusal::untyped(why));
         }
         let manager = manager(call, "Apply");
         let empty = json!({"metadata": {}});
@@ -269,6 +271,10 @@ fn identified(call: &Call, object: &Value) -> Answered<()> {
         );
         return Err(Refusal::bad_request(why));
     }
+    if !said("kind").is_empty() && said("kind") != kind.kind && !kind.native {
+        let why = format!("Invalid value: \"{}\": must be {}", said("kind"), kind.kind);
+        return Err(Refusal::invalid(kind, text(object, "name"), &[Cause::invalid("kind", why)]));
+    }
     if !said("kind").is_empty() && said("kind") != kind.kind {
         let why = format!("the object provided is a {}, and not a {}", said("kind"), kind.kind);
         return Err(Refusal::bad_request(why));
@@ -297,6 +303,7 @@ fn placed(call: &Call, object: &mut Value) -> Answered<()> {
 fn normalise(call: &Call, object: &mut Value) -> Answered<()> {
     let kind = &call.kind;
     let unknown = schema::prune(object, &kind.schema);
+    metadata::tidy(object);
     if call.query.text("fieldValidation") == Some("Strict") && !unknown.is_empty() {
         let unknown: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
         let what = format!("{} in version \"{}\" cannot be handled as a {}", kind.kind, kind.version, kind.kind);
