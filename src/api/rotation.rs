@@ -53,6 +53,7 @@ pub struct RotationSpec {
 pub enum Trigger {
     Onboarding,
     Schedule,
+    Expiry,
     #[default]
     Request,
     /// Of a newer version of us; never written. Not to be run as a plain Request: it may have meant more.

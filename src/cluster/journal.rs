@@ -95,6 +95,7 @@ fn written(trigger: Trigger) -> api::Trigger {
     match trigger {
         Trigger::Onboarding => api::Trigger::Onboarding,
         Trigger::Schedule => api::Trigger::Schedule,
+        Trigger::Expiry => api::Trigger::Expiry,
         Trigger::Request => api::Trigger::Request,
     }
 }

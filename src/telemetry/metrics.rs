@@ -360,6 +360,7 @@ fn trigger_name(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Onboarding => "Onboarding",
         Trigger::Schedule => "Schedule",
+        Trigger::Expiry => "Expiry",
         Trigger::Request => "Request",
     }
 }

@@ -15,6 +15,7 @@ pub(crate) fn a_rotation_is_asked_for_in_one_line() {
         rotation("a request", "{resourceRef: {name: crm}}", Taken),
         rotation("a request that says so", "{resourceRef: {name: crm}, trigger: Request}", Taken),
         rotation("what the operator makes", "{resourceRef: {name: crm}, trigger: Schedule}", Taken),
+        rotation("what it makes before an end", "{resourceRef: {name: crm}, trigger: Expiry}", Taken),
         named(
             "Rotation",
             "one named by the server",
@@ -37,12 +38,12 @@ pub(crate) fn a_rotation_is_asked_for_in_one_line() {
         rotation(
             "a trigger that is none",
             "{resourceRef: {name: crm}, trigger: Now}",
-            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Request\""),
+            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Expiry\", \"Request\""),
         ),
         rotation(
             "a trigger of a later version, which must not run as a plain request",
             "{resourceRef: {name: crm}, trigger: Compromise}",
-            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Request\""),
+            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Expiry\", \"Request\""),
         ),
         rotation(
             "a candidate, which a later version brings",

@@ -15,6 +15,7 @@ mod claims;
 mod deletion;
 mod iam;
 mod idle;
+mod in_place;
 mod main_job;
 mod outlets;
 mod partners;

@@ -109,6 +109,8 @@ pub enum Trigger {
     Onboarding,
     /// The schedule.
     Schedule,
+    /// Two thirds of the credential's life have passed.
+    Expiry,
     /// A person.
     Request,
 }

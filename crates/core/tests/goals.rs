@@ -10,10 +10,11 @@ use mes_core::decide::{Goal, Step, Verdict};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Look, Ownership, Seed, Sight, StoreSecret};
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{Entry, IntentStep, Outcome as Ended};
+use mes_core::journal::{Entry, IntentStep, Outcome as Ended, Trigger};
 use mes_core::names::{ObjectName, Region, Slot, Stage, VersionId};
 use mes_core::reason::Reason;
-use mes_core::spec::{Deletion, Fate, Onboard};
+use mes_core::schedule::Schedule;
+use mes_core::spec::{Deletion, Engine, Fate, Onboard};
 use world::{Kind, Live, Outcome, World};
 
 const REVOKE_ALL: Deletion =
@@ -392,6 +393,42 @@ fn a_restart_a_relist_and_an_edit_rotate_nothing() {
     world.resource.spec.as_mut().unwrap().rotation.overlap = SignedDuration::from_hours(5);
     calm(&mut world);
     assert_eq!(world.creates, creates);
+}
+
+#[test]
+fn a_credential_that_the_partner_ends_is_replaced_at_two_thirds_of_its_life_and_at_the_schedule_if_that_is_sooner() {
+    let begun = |schedule: Option<&str>| {
+        let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+        calm(&mut world);
+        let promoted = world.journal.last_promoted().and_then(|last| last.promoted).expect("the seed was replaced");
+        let Ok(spec) = &mut world.resource.spec else { panic!("served") };
+        let Engine::Operator(contract) = &mut spec.rotation.engine else { panic!("ours") };
+        contract.lifetime = Some(SignedDuration::from_hours(30 * 24));
+        spec.rotation.schedule = schedule.map(|schedule| Schedule::parse(schedule, None, None).unwrap());
+        for _ in 0..60 {
+            world.pass(|_| Outcome::Fine);
+            if let Some(next) = world.journal.rotations.iter().find(|each| each.created > promoted) {
+                return (next.trigger, next.created.duration_since(promoted).as_hours() / 24);
+            }
+        }
+        panic!("never: {:#?}", world.journal);
+    };
+    assert_eq!(begun(None), (Trigger::Expiry, 20));
+    assert_eq!(begun(Some("rate(90 days)")), (Trigger::Expiry, 20));
+    assert_eq!(begun(Some("rate(7 days)")).0, Trigger::Schedule);
+}
+
+#[test]
+fn an_expiry_that_no_life_bears_out_rotates_nothing() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    calm(&mut world);
+    let before = world.creates;
+    world.request("crm-forged");
+    world.journal.rotations.last_mut().unwrap().trigger = Trigger::Expiry;
+    calm(&mut world);
+    let forged = world.journal.rotations.iter().find(|each| each.name.as_str() == "crm-forged").unwrap();
+    assert_eq!(forged.ended.map(|(outcome, _)| outcome), Some(Ended::NotDue));
+    assert_eq!(world.creates, before);
 }
 
 #[test]

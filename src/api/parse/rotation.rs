@@ -213,6 +213,7 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
     let trigger = match rotation.spec.trigger {
         api::Trigger::Onboarding => Some(Trigger::Onboarding),
         api::Trigger::Schedule => Some(Trigger::Schedule),
+        api::Trigger::Expiry => Some(Trigger::Expiry),
         api::Trigger::Request => Some(Trigger::Request),
         api::Trigger::Unrecognised => None,
     };

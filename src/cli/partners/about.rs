@@ -26,6 +26,10 @@ pub(super) fn about(type_: &PartnerType) -> String {
             section(&mut text, &format!("Engine Operator, {how}"), words::properties(contract));
         }
     }
+    if let Some((contract, names)) = words::alone(type_) {
+        let title = format!("Engine Operator, with {names} alone: in place, needs rotation.disruption Allow");
+        section(&mut text, &title, words::properties(contract));
+    }
     if let Some(admin) = operator_admin {
         fields(&mut text, "Fields of the admin credential, beside endpoint and perhaps ca.crt", admin);
     }

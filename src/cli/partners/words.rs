@@ -17,7 +17,9 @@ pub(in crate::cli) fn engines(type_: &PartnerType) -> String {
 
 /// One sentence an engine: whether the superseded credential and the new one live side by side.
 pub(in crate::cli) fn overlaps(type_: &PartnerType) -> Vec<String> {
+    let alone = alone(type_).map(|(contract, names)| format!("; with {names} alone {}", overlap(contract)));
     let ours = contract(type_, true).or_else(|| contract(type_, false)).map(overlap);
+    let ours = ours.map(|ours| format!("{ours}{}", alone.unwrap_or_default()));
     let aws = type_.secrets_manager.map(|delegated| delegated.overlap.to_owned());
     match (ours, aws) {
         (Some(ours), Some(aws)) => vec![format!("Operator: {ours}"), format!("SecretsManager: {aws}")],
@@ -30,6 +32,17 @@ pub(in crate::cli) fn contract(type_: &PartnerType, admin: bool) -> Option<&'sta
     let given: Parameters =
         type_.parameters.iter().map(|known| (known.name.to_owned(), known.name.to_owned())).collect();
     type_.contract(&given, admin)
+}
+
+/// The contract in place that it has with the required parameters alone, where more parameters give another; and their names.
+pub(in crate::cli) fn alone(type_: &PartnerType) -> Option<(&'static Contract, String)> {
+    let required = type_.parameters.iter().filter(|known| known.required).map(|known| known.name);
+    let names: Vec<&str> = required.collect();
+    let given: Parameters = names.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
+    let in_place = |admin| type_.contract(&given, admin).filter(|contract| contract.in_place());
+    let contract = in_place(true).or_else(|| in_place(false))?;
+    let other = contract != self::contract(type_, true).or_else(|| self::contract(type_, false))?;
+    other.then(|| (contract, names.join(", ")))
 }
 
 /// A contract, a sentence a property.

@@ -129,6 +129,7 @@ pub fn trigger_code(trigger: Trigger) -> &'static str {
     match trigger {
         Trigger::Onboarding => "Onboarding",
         Trigger::Schedule => "Schedule",
+        Trigger::Expiry => "Expiry",
         Trigger::Request => "Request",
     }
 }

@@ -335,7 +335,7 @@ pub(crate) fn journal(dice: &mut Dice, world: &World) -> Journal {
             uid,
             revision: mes_core::names::Revision::parse(format!("9{number}")).unwrap(),
             created: world.now,
-            trigger: dice.one(&[Trigger::Onboarding, Trigger::Schedule, Trigger::Request]),
+            trigger: dice.one(&[Trigger::Onboarding, Trigger::Schedule, Trigger::Expiry, Trigger::Request]),
             owned: dice.one(&[None, Some(true), Some(false)]),
             generated: dice.once_in(2),
             held: dice.once_in(2),

@@ -11,6 +11,7 @@ use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
 use crate::journal::{Entry, Outcome, Rotation, Trigger};
 use crate::names::{ObjectName, VersionId};
+use crate::partner::Contract;
 use crate::reason::Reason;
 use crate::schedule::due_within;
 use crate::spec::{Engine, Onboard, Spec};
@@ -91,7 +92,7 @@ pub fn answered(case: Case<'_>) -> Verdict {
             // Asked for before the running one began: that one makes it true.
             Trigger::Request if merged(waiting, open) => Some(Outcome::Merged),
             Trigger::Request => None,
-            Trigger::Schedule | Trigger::Onboarding => {
+            Trigger::Schedule | Trigger::Expiry | Trigger::Onboarding => {
                 let derived = case.resource.spec.as_ref().is_ok_and(|spec| trigger(case, spec) == Ok(waiting.trigger));
                 let minting = waiting.trigger == Trigger::Onboarding && !case.resource.noted.onboarded && is_mint(case);
                 (!derived && !minting).then_some(Outcome::NotDue)
@@ -116,19 +117,30 @@ fn is_mint(case: Case<'_>) -> bool {
 
 /// Why a rotation starts now; or when the next one starts by itself.
 fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
-    if !matches!(spec.rotation.engine, Engine::Operator(_)) {
-        return Err(None);
-    }
+    let Engine::Operator(contract) = &spec.rotation.engine else { return Err(None) };
     if let Some(until) = spent(case) {
         return Err(Some(until));
     }
     if spec.rotation.first_immediately && still_first(case) {
         return Ok(Trigger::Onboarding);
     }
-    let Some(schedule) = &spec.rotation.schedule else { return Err(None) };
-    let Some(due) = schedule.due(last(case), case.now) else { return Err(None) };
-    let starts = due_within(&due.window, case.resource.own.uid.spread());
-    if due.overdue_since.is_some() || starts <= case.now { Ok(Trigger::Schedule) } else { Err(Some(starts)) }
+    let ends = expiring(case, contract);
+    let schedule = spec.rotation.schedule.as_ref().and_then(|schedule| schedule.due(last(case), case.now));
+    let scheduled = schedule.map(|due| {
+        let starts = due_within(&due.window, case.resource.own.uid.spread());
+        if due.overdue_since.is_some() { starts.min(case.now) } else { starts }
+    });
+    match (scheduled, ends) {
+        (Some(at), _) if at <= case.now => Ok(Trigger::Schedule),
+        (_, Some(at)) if at <= case.now => Ok(Trigger::Expiry),
+        (scheduled, ends) => Err([scheduled, ends].into_iter().flatten().min()),
+    }
+}
+
+/// When a credential that the partner ends by itself is replaced at the latest: at two thirds of its life, so that a
+/// partner that is down for the last third is no outage. What came in is as old as its resource, as far as we can know.
+fn expiring(case: Case<'_>, contract: &Contract) -> Option<Timestamp> {
+    contract.lifetime.map(|life| later(last(case), SignedDuration::from_secs(life.as_secs() / 3 * 2)))
 }
 
 /// Whether AWSCURRENT is what came in, never replaced by us: told by its version id, so also after a lost status.

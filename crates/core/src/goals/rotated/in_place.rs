@@ -108,10 +108,8 @@ pub fn replaced(
     version: &VersionId,
 ) -> Verdict {
     let dies_at_once = contract.grace().is_none_or(|grace| grace.is_zero());
-    if !dies_at_once {
-        if case.acceptance(version)? == Some(Acceptance::Accepted) {
-            return case.wait(Reason::GraceRunning, 30);
-        }
+    if !dies_at_once && case.acceptance(version)? == Some(Acceptance::Accepted) {
+        return case.wait(Reason::GraceRunning, 30);
     }
     let doom = Entry::Doom(id.clone(), Some(version.clone()));
     case.record(rotation, vec![doom, Entry::Paid(id.clone())])
