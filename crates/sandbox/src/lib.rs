@@ -1,4 +1,5 @@
-//! Stand-ins for everything outside: AWS Secrets Manager in several regions, STS, and the partners' APIs.
+//! Stand-ins for everything outside: AWS Secrets Manager in several regions, STS, the partners' APIs, and the API
+//! server of Kubernetes ([`kubernetes`]).
 //!
 //! Imports nothing of ours and is never shipped, so that no mistake of the operator is repeated here. One value,
 //! [`Sandbox`], answers calls in process and without a clock; [`serve`] puts the same value behind HTTP. What can be
@@ -10,6 +11,7 @@ pub mod faults;
 pub mod iam;
 pub mod journal;
 pub mod knobs;
+pub mod kubernetes;
 pub mod partners;
 pub mod secrets_manager;
 mod serve;
