@@ -164,12 +164,21 @@ fn ends(query: &str) -> Duration {
     Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(290))
 }
 
+/// Until its next bookmark.
+async fn due(process: &Process, watch: &Watch) {
+    match watch.due().map(|due| due.duration_since(process.world.now())) {
+        Some(wait) => tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The lines of a watch, as they come due, until its time is up.
 fn watched(process: Process, watch: Watch, wanted: Duration) -> UnsyncBoxBody<Bytes, BoxError> {
     let until = tokio::time::Instant::now() + wanted;
     let lines = stream::unfold((process, watch), move |(process, mut watch)| async move {
         loop {
-            let changed = process.world.changed();
+            let world = process.world.clone();
+            let changed = world.changed();
             tokio::pin!(changed);
             changed.as_mut().enable();
             match process.world.read(process.number, &mut watch).await {
@@ -178,12 +187,14 @@ fn watched(process: Process, watch: Watch, wanted: Duration) -> UnsyncBoxBody<By
                     let whole = lines.iter().flat_map(|line| line.iter().copied()).collect::<Vec<u8>>();
                     return Some((Ok(Frame::data(Bytes::from(whole))), (process, watch)));
                 }
+                Some(_) if watch.is_over() => return None,
                 Some(_) => {}
             }
             tokio::select! {
                 biased;
                 () = &mut changed => {}
                 () = tokio::time::sleep_until(until) => return None,
+                () = due(&process, &watch) => {}
             }
         }
     });

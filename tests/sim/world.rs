@@ -83,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) changes: u64,
     alive: BTreeSet<u32>,
     late: BTreeMap<(Timestamp, u64), (u32, Named, Call)>,
+    /// Up to which revision garbage was collected.
+    collected: u64,
     random: StdRng,
     pub(crate) watch_lag: Duration,
     /// How long an answer about a Lease takes: long, where nothing is to happen for a day.
@@ -109,6 +111,7 @@ impl World {
             changes: 0,
             alive: BTreeSet::new(),
             late: BTreeMap::new(),
+            collected: 0,
             random: StdRng::seed_from_u64(seed ^ 0x5eed),
             watch_lag: Duration::ZERO,
             lease_lag: Duration::ZERO,
@@ -328,7 +331,10 @@ impl Inner {
             let told = status(&self.act(process, &named, call, due));
             self.note(now, &format!("#{number} p{process} {} {} lands late -> {told}", named.verb, named.about));
         }
-        self.kube.collect(now);
+        if self.collected != self.kube.revision() {
+            self.kube.collect(now);
+            self.collected = self.kube.revision();
+        }
     }
 
     fn act(&mut self, process: u32, named: &Named, call: Call, now: Timestamp) -> Reply {
