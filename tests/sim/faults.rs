@@ -83,7 +83,9 @@ impl Plan {
                     50..70 => Fate::Refused { status: 500, effect: false },
                     70..80 => Fate::Refused { status: 503, effect: true },
                     80..92 => Fate::Refused { status: 429, effect: false },
-                    92..97 if named.door == Door::Kubernetes && named.mutates => Fate::Refused { status: 409, effect: false },
+                    92..97 if named.door == Door::Kubernetes && named.mutates => {
+                        Fate::Refused { status: 409, effect: false }
+                    }
                     _ => Fate::Refused { status: 403, effect: false },
                 }
             }

@@ -15,7 +15,7 @@ use crate::invariants::{Broken, at_rest};
 use crate::plug::Process;
 use crate::process::operate;
 use crate::scenario::{self, Scenario, Step};
-use crate::world::{BEGINNING, Named, World};
+use crate::world::{BEGINNING, Inner, Named, World};
 
 /// How long it may take to come to rest, once nothing disturbs any more.
 const CALM: SignedDuration = SignedDuration::from_hours(6);
@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) steps: Vec<Named>,
     /// What changed something, by verb.
     pub(crate) effects: BTreeMap<String, u64>,
+    /// Why the product does not serve the resource, if it says so (`Stalled`).
+    pub(crate) refused: Option<String>,
 }
 
 /// Where the script is.
@@ -60,6 +62,7 @@ pub(crate) fn run(setup: Setup) -> Report {
         broken: vec![Broken { id: "panic", what: format!("{name}: it panicked, see above") }],
         steps: Vec::new(),
         effects: BTreeMap::new(),
+        refused: None,
     })
 }
 
@@ -85,11 +88,22 @@ fn alone(setup: &Setup) -> Report {
     let inner = &mut *inner;
     inner.checkers.check_at_the_end(&inner.sandbox, &inner.kube, now);
     Report {
+        refused: stalled(inner),
         broken: inner.broken().to_vec(),
         trace: std::mem::take(&mut inner.trace),
         steps: std::mem::take(&mut inner.steps),
         effects: std::mem::take(&mut inner.effects),
     }
+}
+
+/// The reason for which a resource is not served at all.
+fn stalled(inner: &Inner) -> Option<String> {
+    let mut conditions = inner
+        .kube
+        .objects("managedexternalsecrets")
+        .flat_map(|mes| mes["status"]["conditions"].as_array().into_iter().flatten());
+    let stalled = conditions.find(|each| each["type"] == "Stalled" && each["status"] == "True")?;
+    stalled["reason"].as_str().map(str::to_owned)
 }
 
 /// The life of one process.
@@ -186,7 +200,7 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
             inner.note(now, "at rest");
             return true;
         }
-        if now > bound {
+        if now > bound || stalled(&inner).is_some() && now > bound - CALM + SignedDuration::from_mins(30) {
             let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
             inner.note(now, &format!("BROKEN L1: {what}"));
             inner.checkers.report("L1", what);

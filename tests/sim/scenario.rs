@@ -4,6 +4,8 @@
 
 use http::Method;
 use jiff::Timestamp;
+use rand::Rng;
+use rand::rngs::StdRng;
 use sandbox::Knobs;
 use serde_json::{Value, json};
 
@@ -101,23 +103,27 @@ pub(crate) fn prepare(world: &mut Inner, now: Timestamp) {
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         world.must(Method::POST, "/api/v1/namespaces", &body, now);
     }
-    let kind = |kind: &str, name: &str, spec: Value| {
-        json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
-    };
-    let store = json!({"region": "us-west-2", "prefix": "sim", "regions": [{"name": "eu-west-1"}, {"name": "ap-southeast-2"}],
+    let spec = json!({"region": "us-west-2", "prefix": "sim", "regions": [{"name": "eu-west-1"}, {"name": "ap-southeast-2"}],
         "grants": [{"namespaceSelector": {}, "manage": ["legacy/{namespace}/*"]}]});
-    world.must(Method::POST, &format!("{GROUP}/secretsmanagerstores"), &kind("SecretsManagerStore", "default", store), now);
-    for cell in CELLS {
-        let name = cell.name().to_ascii_lowercase();
-        world.sandbox.synthetic(&cell.host(), cell.habits());
-        let endpoint = format!("https://{}", cell.host());
-        let admin = json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": name},
-            "stringData": {"bearer": ADMIN, "endpoint": endpoint}});
-        world.must(Method::POST, "/api/v1/namespaces/mes-system/secrets", &admin, now);
-        let spec = json!({"partnerTypes": [cell.name()], "endpoint": endpoint, "admin": {"secretRef": {"name": name}},
-            "grants": [{"namespaceSelector": {}, "identities": ["{namespace}_*"]}]});
-        world.must(Method::POST, &format!("{GROUP}/partneraccounts"), &kind("PartnerAccount", &name, spec), now);
+    let store = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": "default"}, "spec": spec});
+    world.must(Method::POST, &format!("{GROUP}/secretsmanagerstores"), &store, now);
+}
+
+/// The partner and its account, once.
+fn open(world: &mut Inner, cell: &Cell, now: Timestamp) {
+    let name = cell.name().to_ascii_lowercase();
+    if world.kube.objects("partneraccounts").any(|each| each["metadata"]["name"] == name) {
+        return;
     }
+    world.sandbox.synthetic(&cell.host(), cell.habits());
+    let endpoint = format!("https://{}", cell.host());
+    let admin = json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": name},
+        "stringData": {"bearer": ADMIN, "endpoint": endpoint}});
+    world.must(Method::POST, "/api/v1/namespaces/mes-system/secrets", &admin, now);
+    let spec = json!({"partnerTypes": [cell.name()], "endpoint": endpoint, "admin": {"secretRef": {"name": name}},
+        "grants": [{"namespaceSelector": {}, "identities": ["{namespace}_*"]}]});
+    let account = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": name}, "spec": spec});
+    world.must(Method::POST, &format!("{GROUP}/partneraccounts"), &account, now);
 }
 
 /// Does what a step says. Processes are the runner's: `Kill` and `Rival` do nothing here.
@@ -179,6 +185,7 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
 fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
     let (namespace, name) = split(resource.path);
     let (cell, account) = (resource.cell(), account(resource.path));
+    open(world, cell, now);
     let principals = [format!("{account}_1"), format!("{account}_2")];
     let mut parameters = json!({"account": account});
     if cell.slots() {
@@ -190,7 +197,8 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
         "regions": resource.regions.iter().map(|region| json!({"name": region})).collect::<Vec<_>>()});
     let first = |world: &mut Inner| {
         let slot = cell.slots().then_some(principals[0].as_str());
-        let (id, secret) = world.sandbox.synthetic_credential(&cell.host(), &account, slot, false, now).expect("a host");
+        let (id, secret) =
+            world.sandbox.synthetic_credential(&cell.host(), &account, slot, false, now).expect("a host");
         match slot {
             Some(slot) => json!({"host": cell.host(), "account": account, "principal": slot, "secret": secret}),
             None => json!({"host": cell.host(), "account": account, "keyId": id, "secret": secret}),
@@ -208,7 +216,8 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
         Source::Adopt => {
             let value = first(world);
             let stored = format!("legacy/{namespace}/{name}");
-            let body = json!({"Name": stored, "SecretString": value.to_string(), "ClientRequestToken": format!("{:032}", 1)});
+            let body =
+                json!({"Name": stored, "SecretString": value.to_string(), "ClientRequestToken": format!("{:032}", 1)});
             world.aws("us-west-2", "CreateSecret", &body, now);
             spec["onboard"] = json!({"adopt": {}});
             spec["storeRef"] = json!({"secretName": stored});
@@ -224,7 +233,62 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
 
 const A: &str = "payments/a";
 
-/// The scenarios of the exhaustive campaign, for each cell that the product serves.
+/// Resources of the random campaign.
+const PATHS: [&str; 4] = ["payments/a", "payments/b", "orders/c", "orders/d"];
+
+/// A scenario of chance: a few resources of these cells, and what people do to them for an hour.
+pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
+    let mut steps = Vec::new();
+    let count = random.random_range(1..=PATHS.len());
+    for path in PATHS.iter().take(count) {
+        let cell = cells[random.random_range(0..cells.len())];
+        let source = [Source::Mint, Source::Seed, Source::Adopt][random.random_range(0..3)];
+        let regions: &[&str] = match random.random_range(0..3) {
+            0 => &["us-west-2"],
+            1 => &["us-west-2", "eu-west-1"],
+            _ => &["us-west-2", "eu-west-1", "ap-southeast-2"],
+        };
+        let overlap = ["0s", "1m", "10m"][random.random_range(0..3)];
+        let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
+        steps.push((random.random_range(0..120), Step::Onboard(resource)));
+        for _ in 0..random.random_range(1..=5) {
+            let at = random.random_range(180..3600);
+            let wide = json!({"regions": [{"name": "us-west-2"}, {"name": "eu-west-1"}, {"name": "ap-southeast-2"}]});
+            let narrow = json!({"regions": [{"name": "us-west-2"}]});
+            let (_, name) = split(path);
+            let both = json!({"targets": [{"name": name}, {"name": format!("{name}-too")}]});
+            let step = match random.random_range(0..100) {
+                0..35 => Step::Rotate(path),
+                35..42 => Step::Cancel(path),
+                42..50 => Step::Edit(path, wide),
+                50..58 => Step::Edit(path, narrow),
+                58..66 => Step::Edit(path, both),
+                66..72 => Step::Edit(path, json!({"rotation": {"overlap": "2m"}})),
+                72..78 => Step::Lose(path),
+                78..84 => Step::Stranger(path),
+                84..90 => {
+                    steps.push((at + random.random_range(60..900), Step::Edit(path, json!({"suspend": false}))));
+                    Step::Edit(path, json!({"suspend": true}))
+                }
+                _ => Step::Kill,
+            };
+            steps.push((at, step));
+        }
+    }
+    if random.random_range(0..4) == 0 {
+        steps.push((random.random_range(100..3000), Step::Rival(random.random_range(20..600))));
+    }
+    if random.random_range(0..3) == 0 {
+        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.consistency_lag_ms = 4_000)));
+    }
+    if random.random_range(0..3) == 0 {
+        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.replication_lag_ms = 20_000)));
+    }
+    steps.sort_by_key(|(at, _)| *at);
+    Scenario { name: "random".to_owned(), steps, length: 4500, scheduled: false }
+}
+
+/// The scenarios of the exhaustive campaign, for each cell.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
     for cell in CELLS {
@@ -264,7 +328,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         ));
         all.push(scenario(
             of("cancel"),
-            &[(0, Step::Onboard(mint.clone())), (600, Step::Rotate(A)), (601, Step::Cancel(A)), (1500, Step::Rotate(A))],
+            &[
+                (0, Step::Onboard(mint.clone())),
+                (600, Step::Rotate(A)),
+                (601, Step::Cancel(A)),
+                (1500, Step::Rotate(A)),
+            ],
             3600,
         ));
         all.push(scenario(

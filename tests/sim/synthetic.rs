@@ -199,7 +199,13 @@ impl Synthetic {
     }
 
     /// The id of the credential with these bytes.
-    async fn whose(&self, bound: &Bound, account: &str, value: &Value, verb: &'static str) -> Result<Option<String>, Fault> {
+    async fn whose(
+        &self,
+        bound: &Bound,
+        account: &str,
+        value: &Value,
+        verb: &'static str,
+    ) -> Result<Option<String>, Fault> {
         if self.contract.chooser == Chooser::Partner && self.contract.recognised != Recognised::ByValue {
             return Ok(value.get("keyId").map(|id| id.expose().to_owned()));
         }
@@ -287,7 +293,11 @@ impl Partner for Synthetic {
         let (status, told) = self.call(bound, "create", Method::POST, path, json!({"tag": tag.as_str()})).await?;
         done(status, &told)?;
         let text = |name: &str| told[name].as_str().map(str::to_owned).ok_or_else(|| unknown("UnexpectedJson"));
-        Ok(value(bound, &account, [("keyId", Sensitive::new(text("id")?)), ("secret", Sensitive::new(text("secret")?))]))
+        Ok(value(
+            bound,
+            &account,
+            [("keyId", Sensitive::new(text("id")?)), ("secret", Sensitive::new(text("secret")?))],
+        ))
     }
 
     fn compose(

@@ -270,7 +270,9 @@ impl World {
         let now = self.now();
         let mut inner = self.lock();
         inner.settle(now);
-        inner.note(now, what);
+        if !what.is_empty() {
+            inner.note(now, what);
+        }
         let told = act(&mut inner, now);
         inner.check(now);
         drop(inner);
@@ -319,8 +321,7 @@ impl Inner {
     pub(crate) fn note(&mut self, now: Timestamp, what: &str) {
         let since = now.duration_since(BEGINNING.parse().expect("a time"));
         let (seconds, millis) = (since.as_secs(), since.subsec_millis());
-        let (days, hours, minutes, seconds) =
-            (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let (days, hours, minutes, seconds) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         self.trace.push(format!("{days}d {hours:02}:{minutes:02}:{seconds:02}.{millis:03} {what}"));
     }
 
@@ -364,7 +365,11 @@ impl Inner {
             self.changes += u64::from(named.counts);
         }
         if named.counts {
-            self.checkers.after(named, &call, matches!(&reply, Reply::Whole(response) if response.status().is_success()));
+            self.checkers.after(
+                named,
+                &call,
+                matches!(&reply, Reply::Whole(response) if response.status().is_success()),
+            );
             self.check(now);
         }
         reply
@@ -433,7 +438,8 @@ fn named(call: &Call) -> Named {
         Door::Kubernetes => {
             let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
             // api/v1/… or apis/GROUP/VERSION/…
-            let rest = if parts.first() == Some(&"api") { &parts[2.min(parts.len())..] } else { &parts[3.min(parts.len())..] };
+            let rest =
+                if parts.first() == Some(&"api") { &parts[2.min(parts.len())..] } else { &parts[3.min(parts.len())..] };
             let (namespace, rest) = match rest {
                 ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
                 rest => ("", rest),
@@ -530,7 +536,8 @@ fn refused(door: Door, status: u16) -> Response<Bytes> {
 /// The definitions as they are committed.
 fn definitions() -> Vec<Value> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
-    let mut paths: Vec<_> = std::fs::read_dir(folder).expect("crds").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).expect("crds").map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
     let text = |path: &std::path::PathBuf| std::fs::read_to_string(path).expect("a definition");
     paths.iter().map(|path| serde_yaml::from_str(&text(path)).expect("YAML")).collect()

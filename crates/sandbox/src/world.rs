@@ -284,14 +284,7 @@ impl Sandbox {
             let host = host(request);
             let (door, operation) = (Partners::name(&host), Partners::operation(request, &host).to_owned());
             let caller = Caller { arn: host, ..Caller::anonymous() };
-            return Named {
-                door,
-                operation,
-                region: String::new(),
-                caller,
-                refused: None,
-                form: HashMap::new(),
-            };
+            return Named { door, operation, region: String::new(), caller, refused: None, form: HashMap::new() };
         }
         let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
         let (door, operation, form) = match target.and_then(|target| target.strip_prefix("secretsmanager.")) {

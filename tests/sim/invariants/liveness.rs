@@ -24,14 +24,21 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         return missing;
     }
     let ready = condition(subject.mes, "Ready");
-    let reason = subject.mes["status"]["conditions"].as_array().into_iter().flatten().find(|each| each["type"] == "Ready");
+    let reason =
+        subject.mes["status"]["conditions"].as_array().into_iter().flatten().find(|each| each["type"] == "Ready");
     let reason = reason.map_or("no condition", |ready| ready["reason"].as_str().unwrap_or_default());
     want(ready.is_some_and(|(status, _)| status == "True"), format!("is not Ready ({reason})"));
     let observed = subject.mes["status"]["observedGeneration"] == subject.mes["metadata"]["generation"];
     want(observed, "its newest generation was not looked at".to_owned());
     for rotation in subject.open_rotations() {
         let waiting = &rotation["status"]["waitingFor"];
-        want(false, format!("{} is open, phase {}, waiting for {waiting}", rotation["metadata"]["name"], rotation["status"]["phase"]));
+        want(
+            false,
+            format!(
+                "{} is open, phase {}, waiting for {waiting}",
+                rotation["metadata"]["name"], rotation["status"]["phase"]
+            ),
+        );
     }
     for rotation in &subject.rotations {
         want(
@@ -53,7 +60,8 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         want(live == 1, format!("{live} credentials live"));
     }
     let wanted = subject.mes["spec"]["regions"].as_array().into_iter().flatten();
-    let wanted: Vec<&str> = wanted.filter_map(|region| region["name"].as_str()).filter(|name| *name != "us-west-2").collect();
+    let wanted: Vec<&str> =
+        wanted.filter_map(|region| region["name"].as_str()).filter(|name| *name != "us-west-2").collect();
     for region in &wanted {
         let held = subject.replicas.iter().find(|replica| replica.region == *region);
         let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);

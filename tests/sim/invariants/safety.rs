@@ -56,9 +56,10 @@ fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             let (_, value) = replica.labelled("AWSCURRENT")?;
             Some((format!("region {}", replica.region), bytes(value?)?))
         });
-        let targets = subject.targets.iter().filter_map(|target| {
-            Some((format!("target {}", target["metadata"]["name"]), decoded(target, "secret")?))
-        });
+        let targets = subject
+            .targets
+            .iter()
+            .filter_map(|target| Some((format!("target {}", target["metadata"]["name"]), decoded(target, "secret")?)));
         for (holder, secret) in regions.chain(targets) {
             if subject.issued(&secret) && !subject.accepted(&secret, scene.now) {
                 found.push(broken("S3", format!("what {holder} of {} holds is refused", subject.path())));
@@ -89,9 +90,8 @@ fn s6(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             continue;
         }
         let tag = tag(call);
-        let known = |rotation: &Value| {
-            rotation["status"]["versionID"].as_str().is_some_and(|version| tag.ends_with(version))
-        };
+        let known =
+            |rotation: &Value| rotation["status"]["versionID"].as_str().is_some_and(|version| tag.ends_with(version));
         // A late one may land after its attempt was given up: then a later attempt of the same Rotation is recorded.
         let of_same = |rotation: &Value| {
             rotation["metadata"]["uid"].as_str().is_some_and(|uid| tag.contains(uid))
@@ -152,7 +152,8 @@ fn s10(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     for subject in &scene.subjects {
         for each in subject.account.iter().flat_map(|account| &account.credentials) {
             if each.foreign && checkers.foreign.contains(&each.id) && (each.ended || each.until <= scene.now) {
-                found.push(broken("S10", format!("{}, which a person made for {}, was ended", each.id, subject.path())));
+                found
+                    .push(broken("S10", format!("{}, which a person made for {}, was ended", each.id, subject.path())));
             }
         }
     }
@@ -187,7 +188,8 @@ fn s13(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
     for subject in &scene.subjects {
         let since = checkers.tracked.get(subject.uid).and_then(|tracked| tracked.suspended);
-        let still = since.is_some_and(|since| scene.now.duration_since(since) > UNDER_WAY + SignedDuration::from_secs(90));
+        let still =
+            since.is_some_and(|since| scene.now.duration_since(since) > UNDER_WAY + SignedDuration::from_secs(90));
         if !still || subject.leaving() {
             continue;
         }

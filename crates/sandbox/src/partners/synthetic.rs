@@ -146,7 +146,13 @@ impl Synthetic {
         Some((id, secret))
     }
 
-    pub(crate) fn answer(&mut self, request: &Request<Bytes>, host: &str, now: Timestamp, random: &mut StdRng) -> Answer {
+    pub(crate) fn answer(
+        &mut self,
+        request: &Request<Bytes>,
+        host: &str,
+        now: Timestamp,
+        random: &mut StdRng,
+    ) -> Answer {
         Answer::reply(match self.answered(request, host, now, random) {
             Ok(told) => respond(200, "application/json", told.to_string()),
             Err((status, code)) => respond(status, "application/json", json!({"error": code}).to_string()),
@@ -178,9 +184,7 @@ impl Synthetic {
                 Ok(json!({"id": found.map(|each| each.id.clone())}))
             }
             (&Method::POST, ["credentials"]) => account.make(habits, body["tag"].as_str(), now, random),
-            (&Method::PUT, ["slots", slot]) => {
-                account.fill(habits, slot, given.ok_or((400, "NoSecret"))?, now, random)
-            }
+            (&Method::PUT, ["slots", slot]) => account.fill(habits, slot, given.ok_or((400, "NoSecret"))?, now, random),
             (&Method::DELETE, ["credentials", id]) => account.end(habits, id, now),
             (&Method::POST, ["main", id]) => account.activate(habits, id, now),
             _ => Err((404, "NoSuchPath")),
@@ -254,7 +258,13 @@ impl Account {
         Ok(json!({"id": id}))
     }
 
-    fn make(&mut self, habits: &Habits, tag: Option<&str>, now: Timestamp, random: &mut StdRng) -> Result<Value, Refusal> {
+    fn make(
+        &mut self,
+        habits: &Habits,
+        tag: Option<&str>,
+        now: Timestamp,
+        random: &mut StdRng,
+    ) -> Result<Value, Refusal> {
         if habits.live_limit.is_some_and(|limit| self.live(now).count() >= limit) {
             return Err((409, "LimitReached"));
         }
