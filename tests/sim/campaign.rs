@@ -15,6 +15,7 @@ use rand::{Rng, SeedableRng};
 use crate::faults::{Fate, Plan};
 use crate::invariants::Broken;
 use crate::run::{Report, Setup, run};
+use crate::sabotage;
 use crate::scenario::{self, Scenario};
 use crate::synthetic::CELLS;
 use crate::world::{BEGINNING, Named};
@@ -178,7 +179,7 @@ pub(crate) fn served() -> (Vec<&'static str>, Vec<String>) {
         let name = format!("mint-and-rotate/{}", cell.name());
         let Some(scenario) = scenario::all().into_iter().find(|each| each.name == name) else { continue };
         let scenario = Scenario { steps: scenario.steps.into_iter().take(1).collect(), length: 300, ..scenario };
-        match run(Setup { seed: 1, plan: Plan::Calm, scenario, silence: 0 }).refused {
+        match run(Setup { seed: 1, plan: Plan::Calm, scenario, silence: 0, sabotage: None }).refused {
             None => served.push(cell.name()),
             Some(reason) => refused.push(format!("{} ({reason})", cell.name())),
         }
@@ -191,7 +192,7 @@ pub(crate) fn calm(size: &Size) -> Outcome {
     let (served, _) = served();
     let task = |scenario: Scenario| Task {
         how: format!("--scenario {}", scenario.name),
-        setup: Setup { seed: 1, plan: Plan::Calm, scenario, silence: size.silence },
+        setup: Setup { seed: 1, plan: Plan::Calm, scenario, silence: size.silence, sabotage: None },
         calm: None,
         twice: true,
     };
@@ -208,7 +209,7 @@ pub(crate) fn exhaustive(size: &Size) -> Outcome {
     let (served, _) = served();
     let mut tasks = Vec::new();
     for scenario in wanted(size, &served) {
-        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2 };
+        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2, sabotage: None };
         let calm = std::sync::Arc::new(run(setup.clone()));
         for (number, named) in telling(&calm.steps) {
             for fate in fates(named) {
@@ -230,7 +231,7 @@ pub(crate) fn pairs(size: &Size) -> Outcome {
     let (served, _) = served();
     let mut tasks = Vec::new();
     for scenario in wanted(size, &served).filter(|each| each.name.starts_with("mint-and-rotate/")) {
-        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2 };
+        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2, sabotage: None };
         let calm = std::sync::Arc::new(run(setup.clone()));
         let points: Vec<(u64, Fate)> = telling(&calm.steps)
             .filter(|(_, named)| named.mutates)
@@ -305,5 +306,20 @@ pub(crate) fn of_seed(seed: u64, served: &[&'static str], silence: u32) -> Setup
     let beginning: Timestamp = BEGINNING.parse().expect("a time");
     let until = beginning + SignedDuration::from_secs(4000);
     let plan = Plan::Chaos { until, permille: chance.random_range(0..60), crashes: chance.random_range(0..12) };
-    Setup { seed, plan, scenario, silence }
+    Setup { seed, plan, scenario, silence, sabotage: None }
+}
+
+/// Each way to break a rule, which its checker must catch.
+pub(crate) fn broken(began: Instant) -> bool {
+    let (mut caught, mut missed) = (0, 0);
+    for (sabotage, id, name) in sabotage::ALL {
+        let Some(scenario) = scenario::all().into_iter().find(|each| each.name == name) else { continue };
+        let report = run(Setup { seed: 1, plan: Plan::Calm, scenario, silence: 1, sabotage: Some(sabotage) });
+        let by: std::collections::BTreeSet<&str> = report.broken.iter().map(|broken| broken.id).collect();
+        let fine = by.contains(id);
+        (caught, missed) = if fine { (caught + 1, missed) } else { (caught, missed + 1) };
+        println!("{id:<4} {} {sabotage:?} ({name}); told: {by:?}", if fine { "caught" } else { "MISSED" });
+    }
+    println!("sim broken: {caught} passed, {missed} failed ({} s)", began.elapsed().as_secs());
+    missed == 0
 }

@@ -9,6 +9,7 @@ mod invariants;
 mod plug;
 mod process;
 mod run;
+mod sabotage;
 mod scenario;
 mod synthetic;
 mod world;
@@ -42,6 +43,11 @@ fn two_crashes_or_lost_replies_break_nothing() {
 fn chaos_over_several_resources_breaks_nothing_and_ends_at_rest() {
     let began = Instant::now();
     assert!(campaign::random(&Size::of_environment()).told("random", began));
+}
+
+#[test]
+fn each_way_to_break_a_rule_is_caught_by_its_checker() {
+    assert!(campaign::broken(Instant::now()));
 }
 
 /// `MES_SIM_SEED`: one seed with its whole trace.

@@ -172,7 +172,7 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
             });
             let type_ = found.map(|mes| mes["spec"]["partner"]["type"].clone());
             let cell = CELLS.iter().find(|cell| type_.as_ref().is_some_and(|type_| type_ == cell.name()));
-            if let Some(cell) = cell.filter(|cell| !cell.slots()) {
+            if let Some(cell) = cell.filter(|cell| cell.contract.live_limit.is_none()) {
                 let made = world.sandbox.synthetic_credential(&cell.host(), &account(path), None, true, now);
                 world.checkers.foreign.extend(made.map(|(id, _)| id));
             }
@@ -248,7 +248,7 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
             1 => &["us-west-2", "eu-west-1"],
             _ => &["us-west-2", "eu-west-1", "ap-southeast-2"],
         };
-        let overlap = ["0s", "1m", "10m"][random.random_range(0..3)];
+        let overlap = ["30s", "1m", "10m"][random.random_range(0..3)];
         let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
         steps.push((random.random_range(0..120), Step::Onboard(resource)));
         for _ in 0..random.random_range(1..=5) {
@@ -305,10 +305,11 @@ pub(crate) fn all() -> Vec<Scenario> {
         let mint = Resource::new(A, cell, Source::Mint);
         let narrower = json!({"regions": [{"name": "us-west-2"}]});
         let more = json!({"regions": [{"name": "us-west-2"}, {"name": "eu-west-1"}, {"name": "ap-southeast-2"}]});
+        let tidy = Resource { more: json!({"deletion": {"store": "Delete"}}), ..mint.clone() };
         all.push(scenario(
             of("regions"),
             &[
-                (0, Step::Onboard(mint.clone())),
+                (0, Step::Onboard(tidy)),
                 (300, Step::Edit(A, more)),
                 (600, Step::Rotate(A)),
                 (620, Step::Edit(A, narrower)),
@@ -326,6 +327,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             ],
             1800,
         ));
+        if cell != "SynSlots" {
+            all.push(scenario(
+                of("stranger"),
+                &[(0, Step::Onboard(mint.clone())), (300, Step::Stranger(A)), (600, Step::Rotate(A))],
+                1800,
+            ));
+        }
         all.push(scenario(
             of("cancel"),
             &[

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::faults::{Fate, Plan};
 use crate::invariants::{Broken, Checkers};
+use crate::sabotage::Sabotage;
 
 /// When each world begins: a Sunday, so that schedules are easy to read.
 pub(crate) const BEGINNING: &str = "2026-03-01T00:00:00Z";
@@ -80,9 +81,11 @@ pub(crate) struct Inner {
     /// What changed something, by verb.
     pub(crate) effects: BTreeMap<String, u64>,
     /// Changes that any process made, but for its Lease.
-    pub(crate) changes: u64,
+    pub(crate) changes: Vec<String>,
     alive: BTreeSet<u32>,
     late: BTreeMap<(Timestamp, u64), (u32, Named, Call)>,
+    /// What stands between the operator and the world, where the checkers are on trial.
+    pub(crate) sabotage: Option<Sabotage>,
     /// Up to which revision garbage was collected.
     collected: u64,
     random: StdRng,
@@ -108,9 +111,10 @@ impl World {
             calls: 0,
             steps: Vec::new(),
             effects: BTreeMap::new(),
-            changes: 0,
+            changes: Vec::new(),
             alive: BTreeSet::new(),
             late: BTreeMap::new(),
+            sabotage: None,
             collected: 0,
             random: StdRng::seed_from_u64(seed ^ 0x5eed),
             watch_lag: Duration::ZERO,
@@ -270,9 +274,7 @@ impl World {
         let now = self.now();
         let mut inner = self.lock();
         inner.settle(now);
-        if !what.is_empty() {
-            inner.note(now, what);
-        }
+        inner.note(now, what);
         let told = act(&mut inner, now);
         inner.check(now);
         drop(inner);
@@ -338,8 +340,21 @@ impl Inner {
         }
     }
 
-    fn act(&mut self, process: u32, named: &Named, call: Call, now: Timestamp) -> Reply {
-        self.checkers.before(named, &call);
+    pub(crate) fn act(&mut self, process: u32, named: &Named, mut call: Call, now: Timestamp) -> Reply {
+        // One at a time: what a sabotage does is not sabotaged.
+        let sabotage = self.sabotage.take();
+        let answered = sabotage.and_then(|sabotage| sabotage.before(named, &mut call));
+        let reply = answered.unwrap_or_else(|| self.take_effect(process, named, &call, now));
+        if let Some(sabotage) = sabotage {
+            sabotage.after(self, process, named, &call, now);
+            self.check(now);
+        }
+        self.sabotage = sabotage;
+        reply
+    }
+
+    fn take_effect(&mut self, process: u32, named: &Named, call: &Call, now: Timestamp) -> Reply {
+        self.checkers.before(named, call);
         let reply = match call.door {
             Door::Kubernetes => {
                 let leases = named.verb.contains("leases");
@@ -362,12 +377,14 @@ impl Inner {
             && response.status().is_success()
         {
             *self.effects.entry(named.verb.clone()).or_default() += 1;
-            self.changes += u64::from(named.counts);
+            if named.counts {
+                self.changes.push(format!("{} {}", named.verb, named.about));
+            }
         }
         if named.counts {
             self.checkers.after(
                 named,
-                &call,
+                call,
                 matches!(&reply, Reply::Whole(response) if response.status().is_success()),
             );
             self.check(now);

@@ -1,5 +1,6 @@
 //! Liveness: how a world looks that has come to rest.
 
+use mes_core::partner::Recognised;
 use sandbox::kubernetes::ApiServer;
 use sandbox::{ACCOUNT, Sandbox};
 
@@ -26,12 +27,15 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
     let ready = condition(subject.mes, "Ready");
     let reason =
         subject.mes["status"]["conditions"].as_array().into_iter().flatten().find(|each| each["type"] == "Ready");
-    let reason = reason.map_or("no condition", |ready| ready["reason"].as_str().unwrap_or_default());
+    let reason = reason.map_or(String::new(), |ready| format!("{}: {}", ready["reason"], ready["message"]));
     want(ready.is_some_and(|(status, _)| status == "True"), format!("is not Ready ({reason})"));
     let observed = subject.mes["status"]["observedGeneration"] == subject.mes["metadata"]["generation"];
     want(observed, "its newest generation was not looked at".to_owned());
     for rotation in subject.open_rotations() {
         let waiting = &rotation["status"]["waitingFor"];
+        if needs_a_person(subject, waiting) {
+            return Vec::new();
+        }
         want(
             false,
             format!(
@@ -56,7 +60,12 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
     let secret = value.and_then(bytes).unwrap_or_default();
     want(subject.accepted(&secret, now), "AWSCURRENT is refused".to_owned());
     if let Some(account) = subject.account.filter(|_| subject.mes["spec"]["onboard"]["observe"].is_null()) {
-        let live = account.live(now).filter(|each| !each.foreign).count();
+        // What a lost put left at a partner that takes no tag needs a person (PROTOCOL 5): it is in no version of ours.
+        let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
+        let orphan = |secret: &str| {
+            untagged && primary.versions.iter().all(|(_, _, value)| value.and_then(bytes).as_deref() != Some(secret))
+        };
+        let live = account.live(now).filter(|each| !each.foreign && !orphan(&each.secret)).count();
         want(live == 1, format!("{live} credentials live"));
     }
     let wanted = subject.mes["spec"]["regions"].as_array().into_iter().flatten();
@@ -67,7 +76,9 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);
         want(held == Some(version), format!("region {region} holds {held:?}"));
     }
-    for replica in &subject.replicas {
+    // One that is no longer wanted is left, unless the store's axis says otherwise.
+    let tidy = subject.mes["spec"]["deletion"]["store"] == "Delete";
+    for replica in subject.replicas.iter().filter(|_| tidy) {
         want(wanted.contains(&replica.region), format!("region {} has a copy still", replica.region));
     }
     for target in subject.mes["spec"]["targets"].as_array().into_iter().flatten() {
@@ -76,4 +87,13 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         want(held.as_deref() == Some(secret.as_str()), format!("target {} does not hold AWSCURRENT", target["name"]));
     }
     missing
+}
+
+/// Whether the last place is taken by what nobody but a person may end: an untagged orphan.
+fn needs_a_person(subject: &Subject<'_>, waiting: &serde_json::Value) -> bool {
+    let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
+    let taken = |each: &serde_json::Value| {
+        matches!(each["reason"].as_str(), Some("OrphanSuspected" | "QuotaUsedByOthers" | "LastPlaceTaken"))
+    };
+    untagged && waiting.as_array().is_some_and(|all| all.iter().any(taken))
 }

@@ -172,6 +172,12 @@ impl Subject<'_> {
         self.cell.is_some_and(|cell| matches!(cell.contract.overlap, Overlap::None))
     }
 
+    /// Whether a call to AWS or the partner is about what is its.
+    pub(crate) fn is_about(&self, named: &Named) -> bool {
+        let stored = self.primary.is_some_and(|secret| named.about.contains(&format!(" {}", secret.name)));
+        stored || named.about.split(' ').next().is_some_and(|of| of.ends_with(&format!("/{}", self.account_name)))
+    }
+
     /// Whether these bytes log in now.
     pub(crate) fn accepted(&self, secret: &str, now: Timestamp) -> bool {
         self.account.is_some_and(|account| account.accepted(now).any(|each| each.secret == secret))

@@ -138,7 +138,7 @@ fn s9(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             && body["RemoveFromVersionId"].is_null();
         // Nobody had it: there was nothing to compare with.
         let alone = |uid: &str| checkers.tracked.get(uid).is_none_or(|tracked| tracked.history.len() < 2);
-        let about = scene.subjects.iter().find(|subject| named.about.contains(subject.name));
+        let about = scene.subjects.iter().find(|subject| subject.is_about(named));
         if moved && !about.is_some_and(|subject| alone(subject.uid)) {
             found.push(broken("S9", format!("AWSCURRENT of {} is moved without naming who had it", named.about)));
         }
@@ -194,7 +194,7 @@ fn s13(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             continue;
         }
         for (named, _) in &checkers.calls {
-            let about = named.about.contains(subject.name) || named.about.contains(&subject.account_name);
+            let about = subject.is_about(named);
             if about && named.mutates && named.door != Door::Kubernetes {
                 found.push(broken("S13", format!("{} though {} is suspended", named.verb, subject.path())));
             }
