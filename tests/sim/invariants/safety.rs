@@ -136,8 +136,12 @@ fn s9(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             && body["VersionStage"] == "AWSCURRENT"
             && body["MoveToVersionId"].is_string()
             && body["RemoveFromVersionId"].is_null();
-        // Nobody had it: there was nothing to compare with.
-        let alone = |uid: &str| checkers.tracked.get(uid).is_none_or(|tracked| tracked.history.len() < 2);
+        // Nobody had it, or the version itself (AWS gives it to the first): there was nothing to compare with.
+        let moved_to = body["MoveToVersionId"].as_str();
+        let alone = |uid: &str| {
+            let history = checkers.tracked.get(uid).map(|tracked| tracked.history.as_slice()).unwrap_or_default();
+            history.is_empty() || matches!(history, [only] if Some(only.as_str()) == moved_to)
+        };
         let about = scene.subjects.iter().find(|subject| subject.is_about(named));
         if moved && !about.is_some_and(|subject| alone(subject.uid)) {
             found.push(broken("S9", format!("AWSCURRENT of {} is moved without naming who had it", named.about)));
