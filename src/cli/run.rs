@@ -28,6 +28,7 @@ use crate::clock::{Clock, Random, SystemClock, SystemRandom};
 use crate::cluster::{Campaign, client, lease, seal};
 use crate::controller::{self, CALL, Outside, Settings};
 use crate::partners::doors::{self, Egress, Loopback};
+use crate::partners::registry;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server::{self, Readiness};
 use crate::telemetry::{environment, logs, process};
@@ -225,6 +226,7 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     let outside = Outside {
         aws: Transport::real(),
         partners: doors::open(egress, CALL, calls),
+        registry: registry(),
         clock: clock.clone(),
         random: random.clone(),
         seal,

@@ -169,6 +169,7 @@ struct Held {
 impl Candidate {
     async fn run(mut self, mut released: oneshot::Receiver<()>) -> End {
         let end = tokio::select! {
+            biased;
             end = self.contend() => end,
             _ = &mut released => End::Released,
         };

@@ -43,7 +43,6 @@ pub use tally::{Line, Tally};
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::{Aws, KeySource, StaticKeys};
 use crate::cluster::{Announcer, Home, LeaseHandle};
-use crate::partners;
 use context::{Caches, Context};
 
 /// Reads static AWS keys for the AWS room, which never imports the cluster's.
@@ -97,7 +96,7 @@ pub async fn run(
         ),
         home,
         announcer: Announcer::new(client.clone(), &settings.instance),
-        registry: partners::registry(),
+        registry: outside.registry,
         lease,
         tally,
         memory: memory::Memory::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::aws::Transport;
 use crate::clock::{Clock, Random};
-use crate::partners::Doors;
+use crate::partners::{Doors, Registry};
 use crate::seal::Seal;
 
 /// The doors.
@@ -16,6 +16,8 @@ pub struct Outside {
     pub aws: Transport,
     /// To partners.
     pub partners: Doors,
+    /// Which partners there are.
+    pub registry: Registry,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

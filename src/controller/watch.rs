@@ -113,6 +113,8 @@ impl Targets {
             let seeds = watch(secrets.clone(), watcher::Config::default().fields(&format!("type={SEED_TYPE}")));
             // Each ends when it is forbidden, and both need the same right.
             tokio::select! {
+                // By their order and not by chance: a simulation goes the same way twice.
+                biased;
                 () = self.targets(&namespace, targets) => {}
                 () = self.seeds(&namespace, seeds) => {}
             }

@@ -16,6 +16,7 @@ use managed_external_secrets::clock::{Clock, SystemRandom};
 use managed_external_secrets::cluster::{Campaign, client, lease, seal};
 use managed_external_secrets::controller::{self, CALL, Outside, Settings};
 use managed_external_secrets::partners::doors::{self, Egress, Loopback};
+use managed_external_secrets::partners::registry;
 use managed_external_secrets::telemetry::metrics::Metrics;
 use managed_external_secrets::telemetry::server::Readiness;
 use mes_core::facts::Bounds;
@@ -123,6 +124,7 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
             ..Transport::real()
         },
         partners: doors::open(egress, CALL, Arc::new(|_: &'static str, _: &'static str, _: &str| {})),
+        registry: registry(),
         clock: clock.clone(),
         random: random.clone(),
         seal: seal::seal(&cluster_client, &home, &*random).await.expect("the seal"),

@@ -20,6 +20,7 @@ pub mod report;
 pub mod rights;
 pub mod scratch;
 pub mod servers;
+pub mod sim;
 pub mod test;
 
 pub use control_plane::ControlPlane;

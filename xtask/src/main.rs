@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, bench, demo, fuzz, generate, lint, test};
+use xtask::{Failure, bench, demo, fuzz, generate, lint, sim, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -59,6 +59,8 @@ enum Command {
         #[arg(long, value_name = "PART")]
         target: Option<String>,
     },
+    /// The unmodified controller in a simulated world where whatever can go wrong does, checked after every change
+    Sim(sim::Arguments),
     /// What can be said of the code without running the product
     Lint,
     /// Makes the files that are made from the code: CRDs, chart, docs
@@ -98,6 +100,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
         Command::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Lint => {
             let tally = lint::run();
             println!("{tally}");

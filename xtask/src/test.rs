@@ -55,7 +55,7 @@ impl Class {
             ("sandbox", ..) => Some(Self::Sandbox),
             ("xtask", ..) => Some(Self::Servers),
             (_, "tidy", _) => None,
-            (_, "fuzz", _) => Some(Self::Model),
+            (_, "fuzz" | "sim", _) => Some(Self::Model),
             (_, "e2e", _) => Some(Self::E2e),
             _ => Some(Self::Api),
         }
@@ -295,6 +295,7 @@ mod tests {
         assert_eq!(Class::of("managed-external-secrets", "never_seen", "test"), Some(Class::Api));
         assert_eq!(Class::of("managed-external-secrets", "tidy", "test"), None);
         assert_eq!(Class::of("managed-external-secrets", "fuzz", "test"), Some(Class::Model));
+        assert_eq!(Class::of("managed-external-secrets", "sim", "test"), Some(Class::Model));
         assert_eq!(Class::of("mes-core", "mes_core", "lib"), Some(Class::Unit));
     }
 

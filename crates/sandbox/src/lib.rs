@@ -24,6 +24,7 @@ pub use faults::{Fate, Fault};
 pub use iam::{Entity, Install, Judgement, Setup};
 pub use journal::{Counts, Entry};
 pub use knobs::{Knobs, RotationFailure, Unreachable};
-pub use partners::salesforce::App;
+pub use partners::{salesforce::App, synthetic};
+pub use secrets_manager::Shown;
 pub use serve::{Options, Served, serve};
 pub use world::{ACCOUNT, Door, Sandbox};

@@ -17,8 +17,11 @@ use crate::faults::{Fate, Fault, FaultPlan, Struck};
 use crate::iam::{Iam, Judgement, Setup};
 use crate::journal::{Counts, Entry, Journal};
 use crate::knobs::{Knobs, Unreachable};
+use crate::partners::synthetic::{Account, Habits};
 use crate::partners::{Partners, salesforce::App};
-use crate::secrets_manager::{Answered, Backstage, Context, Failure, SecretsManager, authorization, errors::throttled};
+use crate::secrets_manager::{
+    Answered, Backstage, Context, Failure, SecretsManager, Shown, authorization, errors::throttled,
+};
 use crate::sts::{self, Caller, Sts};
 use crate::throttle::Throttle;
 
@@ -190,6 +193,41 @@ impl Sandbox {
         self.partners.salesforce.logs_in(key, secret, self.now(now))
     }
 
+    /// Opens a host of the synthetic partner with these habits, without accounts.
+    pub fn synthetic(&mut self, host: &str, habits: Habits) {
+        self.partners.synthetic.host(host, habits);
+    }
+
+    /// What an account of the synthetic partner has. `None`: nobody asked for it yet.
+    pub fn synthetic_account(&self, host: &str, account: &str) -> Option<&Account> {
+        self.partners.synthetic.account(host, account)
+    }
+
+    /// Makes a credential of the synthetic partner as a person does (`foreign`: not for the operator). Gives its id and
+    /// bytes; `None`: there is no such host.
+    pub fn synthetic_credential(
+        &mut self,
+        host: &str,
+        account: &str,
+        slot: Option<&str>,
+        foreign: bool,
+        now: Timestamp,
+    ) -> Option<(String, String)> {
+        let now = self.now(now);
+        self.partners.synthetic.plant(host, account, slot, foreign, now, &mut self.random)
+    }
+
+    /// Keeps every appointment due, as the next call would.
+    pub fn keep_appointments(&mut self, now: Timestamp) {
+        let now = self.now(now);
+        self.settle(now);
+    }
+
+    /// Every secret of an account, region by region.
+    pub fn secrets(&self, account: &str) -> Vec<Shown<'_>> {
+        self.secrets_manager.shown(account)
+    }
+
     /// Session tags by the access key of an assumed role.
     pub fn session_tags(&self, access_key: &str) -> Option<&[(String, String)]> {
         self.sts.session_tags(access_key)
@@ -243,15 +281,10 @@ impl Sandbox {
 
     fn name(&self, door: Door, request: &Request<Bytes>, now: Timestamp) -> Named {
         if door == Door::Partner {
-            let caller = Caller { arn: host(request), ..Caller::anonymous() };
-            return Named {
-                door: "salesforce",
-                operation: self.partners.operation(request).to_owned(),
-                region: String::new(),
-                caller,
-                refused: None,
-                form: HashMap::new(),
-            };
+            let host = host(request);
+            let (door, operation) = (Partners::name(&host), Partners::operation(request, &host).to_owned());
+            let caller = Caller { arn: host, ..Caller::anonymous() };
+            return Named { door, operation, region: String::new(), caller, refused: None, form: HashMap::new() };
         }
         let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
         let (door, operation, form) = match target.and_then(|target| target.strip_prefix("secretsmanager.")) {
@@ -377,8 +410,8 @@ impl Sandbox {
 fn told(named: &Named, failure: &Failure, random: &mut StdRng) -> Response<Content> {
     match named.door {
         "sts" => sts::told_failure(failure, random),
-        "salesforce" if failure.code == "ThrottlingException" => respond(429, "application/json", ""),
-        "salesforce" => crate::partners::salesforce::told_failure(failure),
+        "salesforce" | "synthetic" if failure.code == "ThrottlingException" => respond(429, "application/json", ""),
+        "salesforce" | "synthetic" => Partners::told_failure(named.door, failure),
         _ => {
             let mut response = respond(failure.status, "application/x-amz-json-1.1", failure.body().to_string());
             identify(&mut response, random);

@@ -32,6 +32,7 @@ impl Targets {
         let mut again = interval_at(Instant::now() + POLL, POLL);
         loop {
             let (name, event) = tokio::select! {
+                biased;
                 _ = again.tick() => {
                     match lent_by_name(&self.client, namespace).await {
                         Ok(now) if now != *names => return,

@@ -44,6 +44,29 @@ pub(crate) struct SecretsManager {
     appointments: u64,
 }
 
+/// A secret as an observer sees it, past every permission.
+#[derive(Clone, Debug)]
+pub struct Shown<'a> {
+    /// Where it is.
+    pub region: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is a copy of another region's.
+    pub replica: bool,
+    /// Whether it is scheduled for deletion.
+    pub deleted: bool,
+    /// Its versions: id, labels, value as text.
+    pub versions: Vec<(&'a str, &'a [String], Option<&'a str>)>,
+}
+
+impl<'a> Shown<'a> {
+    /// The version with this label: id and value.
+    pub fn labelled(&self, label: &str) -> Option<(&'a str, Option<&'a str>)> {
+        let found = self.versions.iter().find(|(_, labels, _)| labels.iter().any(|each| each == label));
+        found.map(|(id, _, value)| (*id, *value))
+    }
+}
+
 /// What one call may know and use.
 pub(crate) struct Context<'a> {
     pub(crate) account: &'a str,
@@ -134,6 +157,31 @@ impl SecretsManager {
         for appointment in std::mem::take(&mut self.parked) {
             self.appoint(now, appointment);
         }
+    }
+
+    /// Every secret of an account, in order of region and name.
+    pub(crate) fn shown(&self, account: &str) -> Vec<Shown<'_>> {
+        let shelves: BTreeMap<_, _> = self.accounts.get(account).into_iter().flatten().collect();
+        let secrets = shelves.values().flat_map(|shelf| shelf.values());
+        secrets
+            .map(|secret| Shown {
+                region: &secret.region,
+                name: &secret.name,
+                replica: secret.is_replica(),
+                deleted: secret.deleted.is_some(),
+                versions: secret
+                    .versions
+                    .iter()
+                    .map(|version| {
+                        let text = match &version.contents {
+                            Some(model::Contents::Text(text)) => Some(&**text),
+                            Some(model::Contents::Binary(_)) | None => None,
+                        };
+                        (version.id.as_str(), version.labels.as_slice(), text)
+                    })
+                    .collect(),
+            })
+            .collect()
     }
 
     fn appoint(&mut self, at: Timestamp, appointment: Appointment) {

@@ -1,0 +1,94 @@
+//! What is to go wrong: a fate for each call, by its number or by chance.
+//!
+//! Invariant: the same seed gives the same fates. Names as in the catalogue of faults (F1 crash before, F2 after the effect,
+//! F3 after the reply, F4 lost reply, F5 late effect, F6 throttled, F7 refused with or without effect, F8 denied, F17 conflict).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::world::{Door, Named};
+
+/// What a call meets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Fine,
+    CrashBefore,
+    CrashAfterEffect,
+    CrashAfterReply,
+    LostReply,
+    Late(SignedDuration),
+    Refused { status: u16, effect: bool },
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fine => f.write_str("fine"),
+            Self::CrashBefore => f.write_str("crash before the call"),
+            Self::CrashAfterEffect => f.write_str("crash after the effect"),
+            Self::CrashAfterReply => f.write_str("crash after the reply"),
+            Self::LostReply => f.write_str("the reply is lost"),
+            Self::Late(by) => write!(f, "the effect comes {} s late", by.as_secs()),
+            Self::Refused { status, effect: false } => write!(f, "refused with {status}"),
+            Self::Refused { status, effect: true } => write!(f, "done and refused with {status}"),
+        }
+    }
+}
+
+/// The faults of a run.
+#[derive(Debug, Clone)]
+pub(crate) enum Plan {
+    /// None.
+    Calm,
+    /// These, by the call's number.
+    At(BTreeMap<u64, Fate>),
+    /// So many of a thousand calls meet one, until then.
+    Chaos { until: Timestamp, permille: u32, crashes: u32 },
+}
+
+impl Plan {
+    pub(crate) fn one(number: u64, fate: Fate) -> Self {
+        Self::At([(number, fate)].into())
+    }
+
+    pub(crate) fn fate(&mut self, number: u64, named: &Named, now: Timestamp, random: &mut StdRng) -> Fate {
+        match self {
+            Self::Calm => Fate::Fine,
+            Self::At(fates) => fates.get(&number).cloned().unwrap_or(Fate::Fine),
+            Self::Chaos { until, .. } if now >= *until => Fate::Fine,
+            Self::Chaos { permille, crashes, .. } => {
+                let (draw, which) = (random.random_range(0..1000), random.random_range(0..100));
+                let late = SignedDuration::from_secs(random.random_range(1..90));
+                if draw >= *permille {
+                    return Fate::Fine;
+                }
+                let crash = |fate: Fate, crashes: &mut u32| {
+                    if *crashes == 0 {
+                        return Fate::LostReply;
+                    }
+                    *crashes -= 1;
+                    fate
+                };
+                match which {
+                    0..8 => crash(Fate::CrashBefore, crashes),
+                    8..20 => crash(Fate::CrashAfterEffect, crashes),
+                    20..26 => crash(Fate::CrashAfterReply, crashes),
+                    26..50 => Fate::LostReply,
+                    // The API server's own writes are over with the connection; a late one would be another's bug.
+                    50..62 if named.mutates && named.door != Door::Kubernetes => Fate::Late(late),
+                    50..70 => Fate::Refused { status: 500, effect: false },
+                    70..80 => Fate::Refused { status: 503, effect: true },
+                    80..92 => Fate::Refused { status: 429, effect: false },
+                    92..97 if named.door == Door::Kubernetes && named.mutates => {
+                        Fate::Refused { status: 409, effect: false }
+                    }
+                    _ => Fate::Refused { status: 403, effect: false },
+                }
+            }
+        }
+    }
+}

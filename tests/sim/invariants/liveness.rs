@@ -1,0 +1,99 @@
+//! Liveness: how a world looks that has come to rest.
+
+use mes_core::partner::Recognised;
+use sandbox::kubernetes::ApiServer;
+use sandbox::{ACCOUNT, Sandbox};
+
+use super::{Subject, bytes, condition, decoded, scene};
+
+/// What is not as it shall be once nothing disturbs (L1); empty: at rest.
+pub(crate) fn at_rest(sandbox: &Sandbox, kube: &ApiServer, now: jiff::Timestamp) -> Vec<String> {
+    let secrets = sandbox.secrets(ACCOUNT);
+    let scene = scene(sandbox, kube, &secrets, now);
+    scene.subjects.iter().flat_map(|subject| missing(subject, now)).collect()
+}
+
+fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
+    let mut missing = Vec::new();
+    let mut want = |holds: bool, what: String| {
+        if !holds {
+            missing.push(format!("{}: {what}", subject.path()));
+        }
+    };
+    want(!subject.leaving(), "is on its way out".to_owned());
+    if subject.mes["spec"]["suspend"] == true {
+        return missing;
+    }
+    let ready = condition(subject.mes, "Ready");
+    let reason =
+        subject.mes["status"]["conditions"].as_array().into_iter().flatten().find(|each| each["type"] == "Ready");
+    let reason = reason.map_or(String::new(), |ready| format!("{}: {}", ready["reason"], ready["message"]));
+    want(ready.is_some_and(|(status, _)| status == "True"), format!("is not Ready ({reason})"));
+    let observed = subject.mes["status"]["observedGeneration"] == subject.mes["metadata"]["generation"];
+    want(observed, "its newest generation was not looked at".to_owned());
+    for rotation in subject.open_rotations() {
+        let waiting = &rotation["status"]["waitingFor"];
+        if needs_a_person(subject, waiting) {
+            return Vec::new();
+        }
+        want(
+            false,
+            format!(
+                "{} is open, phase {}, waiting for {waiting}",
+                rotation["metadata"]["name"], rotation["status"]["phase"]
+            ),
+        );
+    }
+    for rotation in &subject.rotations {
+        want(
+            rotation["metadata"]["deletionTimestamp"].is_null(),
+            format!("{} is on its way out", rotation["metadata"]["name"]),
+        );
+    }
+    let Some(primary) = subject.primary else {
+        want(false, "has no secret".to_owned());
+        return missing;
+    };
+    want(primary.labelled("AWSPENDING").is_none(), "AWSPENDING is on a version".to_owned());
+    let current = primary.labelled("AWSCURRENT");
+    let (version, value) = current.unwrap_or(("none", None));
+    let secret = value.and_then(bytes).unwrap_or_default();
+    want(subject.accepted(&secret, now), "AWSCURRENT is refused".to_owned());
+    if let Some(account) = subject.account.filter(|_| subject.mes["spec"]["onboard"]["observe"].is_null()) {
+        // What a lost put left at a partner that takes no tag needs a person (PROTOCOL 5): it is in no version of ours.
+        let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
+        let orphan = |secret: &str| {
+            untagged && primary.versions.iter().all(|(_, _, value)| value.and_then(bytes).as_deref() != Some(secret))
+        };
+        let live = account.live(now).filter(|each| !each.foreign && !orphan(&each.secret)).count();
+        want(live == 1, format!("{live} credentials live"));
+    }
+    let wanted = subject.mes["spec"]["regions"].as_array().into_iter().flatten();
+    let wanted: Vec<&str> =
+        wanted.filter_map(|region| region["name"].as_str()).filter(|name| *name != "us-west-2").collect();
+    for region in &wanted {
+        let held = subject.replicas.iter().find(|replica| replica.region == *region);
+        let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);
+        want(held == Some(version), format!("region {region} holds {held:?}"));
+    }
+    // One that is no longer wanted is left, unless the store's axis says otherwise.
+    let tidy = subject.mes["spec"]["deletion"]["store"] == "Delete";
+    for replica in subject.replicas.iter().filter(|_| tidy) {
+        want(wanted.contains(&replica.region), format!("region {} has a copy still", replica.region));
+    }
+    for target in subject.mes["spec"]["targets"].as_array().into_iter().flatten() {
+        let held = subject.targets.iter().find(|held| held["metadata"]["name"] == target["name"]);
+        let held = held.and_then(|held| decoded(held, "secret"));
+        want(held.as_deref() == Some(secret.as_str()), format!("target {} does not hold AWSCURRENT", target["name"]));
+    }
+    missing
+}
+
+/// Whether the last place is taken by what nobody but a person may end: an untagged orphan.
+fn needs_a_person(subject: &Subject<'_>, waiting: &serde_json::Value) -> bool {
+    let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
+    let taken = |each: &serde_json::Value| {
+        matches!(each["reason"].as_str(), Some("OrphanSuspected" | "QuotaUsedByOthers" | "LastPlaceTaken"))
+    };
+    untagged && waiting.as_array().is_some_and(|all| all.iter().any(taken))
+}

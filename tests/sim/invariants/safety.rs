@@ -1,0 +1,237 @@
+//! Safety: what holds at every instant.
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::{Broken, Checkers, Scene, UNDER_WAY, bytes, decoded};
+use crate::world::{Call, Door, Named};
+
+type Checker = fn(&mut Checkers, &Scene<'_>) -> Vec<Broken>;
+
+/// All, in order of their ids.
+pub(super) const ALL: &[Checker] = &[s1, s2, s3, s5, s6, s7, s8, s9, s10, s11, s13, s18];
+
+fn broken(id: &'static str, what: String) -> Broken {
+    Broken { id, what }
+}
+
+/// AWSCURRENT is accepted by the partner at every instant, once onboarded.
+fn s1(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in scene.subjects.iter().filter(|subject| subject.served(checkers) && !subject.in_place()) {
+        let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
+        let secret = current.and_then(|(_, value)| bytes(value?));
+        if !secret.as_deref().is_some_and(|secret| subject.accepted(secret, scene.now)) {
+            let version = current.map_or("none", |(id, _)| id);
+            found.push(broken("S1", format!("AWSCURRENT of {} ({version}) is refused by the partner", subject.path())));
+        }
+    }
+    found
+}
+
+/// A version that takes AWSCURRENT from another was tried at the partner before.
+fn s2(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in scene.subjects.iter().filter(|subject| subject.served(checkers)) {
+        if checkers.hands || checkers.tracked.get(subject.uid).is_none_or(|tracked| tracked.history.len() < 2) {
+            continue;
+        }
+        let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
+        let Some(secret) = current.and_then(|(_, value)| bytes(value?)) else { continue };
+        let tried = |account: &sandbox::synthetic::Account| {
+            account.credentials.iter().any(|each| each.secret == secret && each.logins > 0)
+        };
+        if !subject.account.is_some_and(tried) {
+            found.push(broken("S2", format!("AWSCURRENT of {} was never tried at the partner", subject.path())));
+        }
+    }
+    found
+}
+
+/// What a region or a target holds is accepted: nothing that is held was revoked.
+fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in scene.subjects.iter().filter(|subject| subject.served(checkers) && !subject.in_place()) {
+        let regions = subject.replicas.iter().filter_map(|replica| {
+            let (_, value) = replica.labelled("AWSCURRENT")?;
+            Some((format!("region {}", replica.region), bytes(value?)?))
+        });
+        let targets = subject
+            .targets
+            .iter()
+            .filter_map(|target| Some((format!("target {}", target["metadata"]["name"]), decoded(target, "secret")?)));
+        for (holder, secret) in regions.chain(targets) {
+            if subject.issued(&secret) && !subject.accepted(&secret, scene.now) {
+                found.push(broken("S3", format!("what {holder} of {} holds is refused", subject.path())));
+            }
+        }
+    }
+    found
+}
+
+/// Live credentials stay few, faults or not.
+fn s5(_: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        let Some(account) = subject.account else { continue };
+        let live = account.live(scene.now).filter(|each| !each.foreign).count();
+        if live > 5 {
+            found.push(broken("S5", format!("{live} credentials of {} live at once", subject.path())));
+        }
+    }
+    found
+}
+
+/// No create without a durable record made before: a Rotation names the version that its tag is for.
+fn s6(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for (named, call) in &checkers.calls {
+        if named.verb != "partner.create" {
+            continue;
+        }
+        let tag = tag(call);
+        let known =
+            |rotation: &Value| rotation["status"]["versionID"].as_str().is_some_and(|version| tag.ends_with(version));
+        // A late one may land after its attempt was given up: then a later attempt of the same Rotation is recorded.
+        let of_same = |rotation: &Value| {
+            rotation["metadata"]["uid"].as_str().is_some_and(|uid| tag.contains(uid))
+                && rotation["status"]["attempt"].as_u64().is_some()
+        };
+        if !scene.kube.objects("rotations").any(|rotation| known(rotation) || of_same(rotation)) {
+            found.push(broken("S6", format!("{} is made and no Rotation intended it", named.about)));
+        }
+    }
+    found
+}
+
+/// At most one create an attempt takes effect.
+fn s7(checkers: &mut Checkers, _: &Scene<'_>) -> Vec<Broken> {
+    let twice = checkers.creates.iter().filter(|(_, count)| **count > 1);
+    twice.map(|(tag, count)| broken("S7", format!("{count} creates of one attempt ({tag})"))).collect()
+}
+
+/// AWSCURRENT never goes back to a version that it left.
+fn s8(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    if checkers.hands {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        let Some(history) = checkers.tracked.get(subject.uid).map(|tracked| &tracked.history) else { continue };
+        if let Some((last, before)) = history.split_last()
+            && before.contains(last)
+        {
+            found.push(broken("S8", format!("AWSCURRENT of {} went back to {last}", subject.path())));
+        }
+    }
+    found
+}
+
+/// AWSCURRENT is moved by compare-and-swap alone, and never put along with a value that has a predecessor.
+fn s9(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for (named, call) in &checkers.calls {
+        let body: Value = serde_json::from_slice(&call.request.body().clone()).unwrap_or(Value::Null);
+        let moved = named.verb == "sm.UpdateSecretVersionStage"
+            && body["VersionStage"] == "AWSCURRENT"
+            && body["MoveToVersionId"].is_string()
+            && body["RemoveFromVersionId"].is_null();
+        // Nobody had it, or the version itself (AWS gives it to the first): there was nothing to compare with.
+        let moved_to = body["MoveToVersionId"].as_str();
+        let alone = |uid: &str| {
+            let history = checkers.tracked.get(uid).map(|tracked| tracked.history.as_slice()).unwrap_or_default();
+            history.is_empty() || matches!(history, [only] if Some(only.as_str()) == moved_to)
+        };
+        let about = scene.subjects.iter().find(|subject| subject.is_about(named));
+        if moved && !about.is_some_and(|subject| alone(subject.uid)) {
+            found.push(broken("S9", format!("AWSCURRENT of {} is moved without naming who had it", named.about)));
+        }
+    }
+    found
+}
+
+/// What a person made at the partner is never ended.
+fn s10(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        for each in subject.account.iter().flat_map(|account| &account.credentials) {
+            if each.foreign && checkers.foreign.contains(&each.id) && (each.ended || each.until <= scene.now) {
+                found
+                    .push(broken("S10", format!("{}, which a person made for {}, was ended", each.id, subject.path())));
+            }
+        }
+    }
+    found
+}
+
+/// A target holds the bytes of one version, whole: the one that it names.
+fn s11(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        for target in &subject.targets {
+            let named = target["metadata"]["annotations"]["managed-secrets.io/version-id"].as_str();
+            let Some(named) = named else { continue };
+            let version = subject.primary.and_then(|secret| secret.versions.iter().find(|(id, ..)| *id == named));
+            let Some((_, _, Some(value))) = version else { continue };
+            let value: Value = serde_json::from_str(value).unwrap_or(Value::Null);
+            let whole = value.as_object().is_some_and(|fields| {
+                fields.iter().all(|(key, text)| decoded(target, key).as_deref() == text.as_str())
+            });
+            // A person's edit of its data is seen and mended: that is drift, and told by `hands`.
+            if !whole && !checkers.hands {
+                let name = &target["metadata"]["name"];
+                found.push(broken("S11", format!("target {name} of {} is not {named}", subject.path())));
+            }
+        }
+    }
+    found
+}
+
+/// Nothing outside is changed for a suspended resource.
+fn s13(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        let since = checkers.tracked.get(subject.uid).and_then(|tracked| tracked.suspended);
+        let still =
+            since.is_some_and(|since| scene.now.duration_since(since) > UNDER_WAY + SignedDuration::from_secs(90));
+        if !still || subject.leaving() {
+            continue;
+        }
+        for (named, _) in &checkers.calls {
+            let about = subject.is_about(named);
+            if about && named.mutates && named.door != Door::Kubernetes {
+                found.push(broken("S13", format!("{} though {} is suspended", named.verb, subject.path())));
+            }
+        }
+    }
+    found
+}
+
+/// A create whose fate is unknown is not repeated before the partner was asked what there is.
+fn s18(checkers: &mut Checkers, _: &Scene<'_>) -> Vec<Broken> {
+    checkers.repeated.drain(..).map(|account| broken("S18", format!("{account}: made again without a look"))).collect()
+}
+
+/// Keeps the counts that S7 and S18 judge by.
+pub(super) fn count(checkers: &mut Checkers, named: &Named, call: &Call, fine: bool) {
+    match named.verb.as_str() {
+        "partner.create" => {
+            if fine {
+                *checkers.creates.entry(tag(call)).or_default() += 1;
+            }
+            let account = named.about.clone();
+            if !checkers.unlisted.insert(account.clone()) {
+                checkers.repeated.push(account);
+            }
+        }
+        "partner.list" if fine => {
+            checkers.unlisted.remove(&named.about);
+        }
+        _ => {}
+    }
+}
+
+fn tag(call: &Call) -> String {
+    let body: Value = serde_json::from_slice(call.request.body()).unwrap_or(Value::Null);
+    body["tag"].as_str().unwrap_or_default().to_owned()
+}

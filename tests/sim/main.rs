@@ -1,0 +1,63 @@
+//! The simulated world: the unmodified controller on paused time, over the sandbox, with whatever can go wrong.
+//!
+//! `cargo xtask sim` runs the tests of this program with an environment of its own; without one they stay short.
+
+mod campaign;
+mod determinism;
+mod faults;
+mod invariants;
+mod plug;
+mod process;
+mod run;
+mod sabotage;
+mod scenario;
+mod synthetic;
+mod world;
+
+use std::time::Instant;
+
+use campaign::Size;
+
+#[test]
+fn undisturbed_every_scenario_ends_at_rest_and_goes_the_same_way_twice() {
+    let began = Instant::now();
+    let (served, refused) = campaign::served();
+    println!("cells: {} served: {}; refused: {}", served.len(), served.join(", "), refused.join(", "));
+    assert!(served.len() >= 6, "{served:?}");
+    assert!(campaign::calm(&Size::of_environment()).told("calm", began));
+}
+
+#[test]
+fn a_crash_or_a_lost_reply_at_any_call_breaks_nothing() {
+    let began = Instant::now();
+    assert!(campaign::exhaustive(&Size::of_environment()).told("exhaustive", began));
+}
+
+#[test]
+fn two_crashes_or_lost_replies_break_nothing() {
+    let began = Instant::now();
+    assert!(campaign::pairs(&Size::of_environment()).told("pairs", began));
+}
+
+#[test]
+fn chaos_over_several_resources_breaks_nothing_and_ends_at_rest() {
+    let began = Instant::now();
+    assert!(campaign::random(&Size::of_environment()).told("random", began));
+}
+
+#[test]
+fn each_way_to_break_a_rule_is_caught_by_its_checker() {
+    assert!(campaign::broken(Instant::now()));
+}
+
+/// `MES_SIM_SEED`: one seed with its whole trace.
+#[test]
+fn one_seed() {
+    let Some(seed) = std::env::var("MES_SIM_SEED").ok().and_then(|text| text.parse().ok()) else { return };
+    let (served, _) = campaign::served();
+    let report = run::run(campaign::of_seed(seed, &served, 24));
+    report.trace.iter().for_each(|line| println!("{line}"));
+    println!("effects: {:?}", report.effects);
+    report.broken.iter().for_each(|broken| println!("{broken}"));
+    assert!(report.broken.is_empty());
+}

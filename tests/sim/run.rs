@@ -1,0 +1,253 @@
+//! One run: a world, its processes one after the other, and what people do meanwhile, until it is at rest for a day.
+//!
+//! Invariant: a run is a function of its seed, plan and scenario, in a thread of its own. A crash drops the runtime.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use mes_core::names::Uid;
+
+use crate::determinism;
+use crate::faults::Plan;
+use crate::invariants::{Broken, at_rest};
+use crate::plug::Process;
+use crate::process::operate;
+use crate::sabotage::Sabotage;
+use crate::scenario::{self, Scenario, Step};
+use crate::world::{BEGINNING, Inner, Named, World};
+
+/// How long it may take to come to rest, once nothing disturbs any more.
+const CALM: SignedDuration = SignedDuration::from_hours(6);
+
+/// What a run is made of.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) seed: u64,
+    pub(crate) plan: Plan,
+    pub(crate) scenario: Scenario,
+    /// Virtual hours of silence at the end.
+    pub(crate) silence: u32,
+    /// Where the checkers are on trial.
+    pub(crate) sabotage: Option<Sabotage>,
+}
+
+/// What it showed.
+pub(crate) struct Report {
+    pub(crate) trace: Vec<String>,
+    pub(crate) broken: Vec<Broken>,
+    /// The operator's steps, in order.
+    pub(crate) steps: Vec<Named>,
+    /// What changed something, by verb.
+    pub(crate) effects: BTreeMap<String, u64>,
+    /// Why the product does not serve the resource, if it says so (`Stalled`).
+    pub(crate) refused: Option<String>,
+}
+
+/// Where the script is.
+struct Script {
+    next: usize,
+    processes: u32,
+}
+
+enum End {
+    Crashed,
+    Over,
+}
+
+/// Runs in a thread of its own.
+pub(crate) fn run(setup: Setup) -> Report {
+    let name = format!("{} seed {}", setup.scenario.name, setup.seed);
+    let running = std::thread::Builder::new().name(name.clone()).spawn(move || alone(&setup)).expect("a thread");
+    running.join().unwrap_or_else(|_| Report {
+        trace: Vec::new(),
+        broken: vec![Broken { id: "panic", what: format!("{name}: it panicked, see above") }],
+        steps: Vec::new(),
+        effects: BTreeMap::new(),
+        refused: None,
+    })
+}
+
+fn alone(setup: &Setup) -> Report {
+    determinism::seed(setup.seed);
+    let world = World::new(setup.seed, setup.plan.clone());
+    world.lock().sabotage = setup.sabotage;
+    world.outside("the cluster is there", |inner, now| scenario::prepare(inner, now));
+    let mut script = Script { next: 0, processes: 0 };
+    loop {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O");
+        let end = runtime.block_on(life(&world, &mut script, setup));
+        drop(runtime);
+        if matches!(end, End::Over) {
+            break;
+        }
+    }
+    let now = world.now();
+    let mut inner = world.lock();
+    let inner = &mut *inner;
+    inner.checkers.check_at_the_end(&inner.sandbox, &inner.kube, now);
+    Report {
+        refused: stalled(inner),
+        broken: inner.broken().to_vec(),
+        trace: std::mem::take(&mut inner.trace),
+        steps: std::mem::take(&mut inner.steps),
+        effects: std::mem::take(&mut inner.effects),
+    }
+}
+
+/// The reason for which a resource is not served at all.
+fn stalled(inner: &Inner) -> Option<String> {
+    let mut conditions = inner
+        .kube
+        .objects("managedexternalsecrets")
+        .flat_map(|mes| mes["status"]["conditions"].as_array().into_iter().flatten());
+    let stalled = conditions.find(|each| each["type"] == "Stalled" && each["status"] == "True")?;
+    stalled["reason"].as_str().map(str::to_owned)
+}
+
+/// The life of one process.
+async fn life(world: &Arc<World>, script: &mut Script, setup: &Setup) -> End {
+    world.runtime_begins();
+    if script.processes > 0 {
+        // A pod is started again after a while.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+    }
+    let number = start(world, script, false);
+    let end = tokio::select! {
+        biased;
+        () = world.dies(number) => End::Crashed,
+        () = play(world, script, setup) => End::Over,
+    };
+    world.runtime_ends();
+    end
+}
+
+fn start(world: &Arc<World>, script: &mut Script, alone: bool) -> u32 {
+    script.processes += 1;
+    let number = script.processes;
+    world.begins(number, alone);
+    let cluster = {
+        let inner = world.lock();
+        let found = inner.kube.objects("namespaces").find(|each| each["metadata"]["name"] == "kube-system");
+        found.and_then(|each| each["metadata"]["uid"].as_str().map(str::to_owned)).expect("kube-system")
+    };
+    let process = Process { world: world.clone(), number };
+    tokio::spawn(operate(process, Uid::parse(cluster).expect("a UID")));
+    number
+}
+
+/// The script from where it stopped; then calm, rest, and silence.
+async fn play(world: &Arc<World>, script: &mut Script, setup: &Setup) {
+    let beginning: jiff::Timestamp = BEGINNING.parse().expect("a time");
+    let at = |seconds: u64| beginning + SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    while let Some((seconds, step)) = setup.scenario.steps.get(script.next).cloned() {
+        until(world, at(seconds)).await;
+        script.next += 1;
+        world.outside(&told(&step), |inner, now| scenario::take(inner, &step, now));
+        match step {
+            Step::Kill => {
+                let all: Vec<u32> = (1..=script.processes).filter(|number| world.lives(*number)).collect();
+                all.into_iter().for_each(|number| world.kill(number));
+            }
+            Step::Rival(seconds) => {
+                let rival = start(world, script, true);
+                let world = world.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    world.kill(rival);
+                });
+            }
+            _ => {}
+        }
+    }
+    let calm = match setup.plan {
+        Plan::Chaos { until, .. } => until.max(at(setup.scenario.length)),
+        _ => at(setup.scenario.length),
+    };
+    until(world, calm).await;
+    // On trial it is enough that it does not come to rest soon.
+    let bound = if setup.sabotage.is_some() { SignedDuration::from_mins(20) } else { CALM };
+    if rest(world, world.now().max(calm) + bound).await && !setup.scenario.scheduled {
+        silence(world, setup.silence).await;
+    }
+}
+
+/// Waits until then; the world is looked at meanwhile.
+async fn until(world: &Arc<World>, then: jiff::Timestamp) {
+    loop {
+        let now = world.now();
+        let left = then.duration_since(now);
+        if left <= SignedDuration::ZERO {
+            return;
+        }
+        let pause = Duration::try_from(left).unwrap_or_default().min(Duration::from_secs(5));
+        tokio::time::sleep(pause).await;
+        world.look();
+    }
+}
+
+/// Waits until the world is at rest (L1). `false`: it was not, within the bound.
+async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
+    let mut quiet = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        world.look();
+        let now = world.now();
+        let mut inner = world.lock();
+        let missing = at_rest(&inner.sandbox, &inner.kube, now);
+        quiet = if missing.is_empty() { quiet + 1 } else { 0 };
+        // Status follows what is; whatever wakes once more at once is not at rest.
+        if quiet >= 10 {
+            inner.note(now, "at rest");
+            return true;
+        }
+        if now > bound || stalled(&inner).is_some() && now > bound - CALM + SignedDuration::from_mins(30) {
+            let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
+            inner.note(now, &format!("BROKEN L1: {what}"));
+            inner.checkers.report("L1", what);
+            return false;
+        }
+    }
+}
+
+/// For so many hours nothing changes.
+async fn silence(world: &Arc<World>, hours: u32) {
+    let mark = {
+        let mut inner = world.lock();
+        inner.lease_lag = Duration::from_millis(3800);
+        inner.changes.len()
+    };
+    for _ in 0..hours * 12 {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        world.look();
+    }
+    let now = world.now();
+    let mut inner = world.lock();
+    let made = inner.changes.split_off(mark);
+    if !made.is_empty() {
+        let what = format!("{} changes in {hours} h at rest: {}", made.len(), made[..made.len().min(5)].join(", "));
+        inner.note(now, &format!("BROKEN L1: {what}"));
+        inner.checkers.report("L1", what);
+    }
+}
+
+fn told(step: &Step) -> String {
+    match step {
+        Step::Onboard(resource) => format!("-- {} of {} by {:?}", resource.path, resource.cell, resource.source),
+        Step::Rotate(path) => format!("-- a rotation of {path} is asked for"),
+        Step::Cancel(path) => format!("-- the rotation of {path} is deleted"),
+        Step::Edit(path, spec) => format!("-- {path} is edited: {spec}"),
+        Step::Delete(path) => format!("-- {path} is deleted"),
+        Step::Drift(path) => format!("-- the target of {path} is edited"),
+        Step::Lose(path) => format!("-- the target of {path} is deleted"),
+        Step::Stranger(path) => format!("-- a person makes a credential of {path}"),
+        Step::Turn(_) => "-- AWS behaves otherwise".to_owned(),
+        Step::Kill => "-- the process is killed".to_owned(),
+        Step::Rival(seconds) => format!("-- another process believes to lead, for {seconds} s"),
+    }
+}

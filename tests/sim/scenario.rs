@@ -1,0 +1,370 @@
+//! What happens to the operator from outside: manifests, and what people do at virtual times.
+//!
+//! Invariant: data. A scenario says nothing of faults, and nothing of how it must end: that is the invariants'.
+
+use http::Method;
+use jiff::Timestamp;
+use rand::Rng;
+use rand::rngs::StdRng;
+use sandbox::Knobs;
+use serde_json::{Value, json};
+
+use crate::synthetic::{ADMIN, CELLS, Cell};
+use crate::world::Inner;
+
+const GROUP: &str = "/apis/managed-secrets.io/v1alpha1";
+
+/// What a person, Argo CD or the world does.
+#[derive(Clone)]
+pub(crate) enum Step {
+    /// A resource appears, with what it needs at its partner and in AWS.
+    Onboard(Resource),
+    /// A person asks for a rotation.
+    Rotate(&'static str),
+    /// A person deletes the rotation that runs.
+    Cancel(&'static str),
+    /// The resource's spec is merged with this.
+    Edit(&'static str, Value),
+    /// The resource is deleted.
+    Delete(&'static str),
+    /// A person edits the data of the target.
+    Drift(&'static str),
+    /// A person deletes the target.
+    Lose(&'static str),
+    /// A person makes a credential of their own.
+    Stranger(&'static str),
+    /// AWS behaves otherwise.
+    Turn(fn(&mut Knobs)),
+    /// The process is killed, at no particular call.
+    Kill,
+    /// A second process believes to lead, too, for so many seconds.
+    Rival(u64),
+}
+
+/// Where the first value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Mint,
+    Seed,
+    Adopt,
+}
+
+/// A resource of namespace `payments` or `orders`: `NAMESPACE/NAME`.
+#[derive(Clone)]
+pub(crate) struct Resource {
+    pub(crate) path: &'static str,
+    pub(crate) cell: &'static str,
+    pub(crate) source: Source,
+    pub(crate) regions: &'static [&'static str],
+    pub(crate) rotation: Value,
+    pub(crate) more: Value,
+}
+
+/// A scenario.
+#[derive(Clone)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    /// Seconds after the beginning, and what happens.
+    pub(crate) steps: Vec<(u64, Step)>,
+    /// Seconds until all that was asked for is under way.
+    pub(crate) length: u64,
+    /// Whether its resources rotate by themselves, so that a day is not silent.
+    pub(crate) scheduled: bool,
+}
+
+impl Resource {
+    pub(crate) fn new(path: &'static str, cell: &'static str, source: Source) -> Self {
+        let rotation = json!({"overlap": "5m"});
+        Self { path, cell, source, regions: &["us-west-2", "eu-west-1"], rotation, more: json!({}) }
+    }
+
+    fn cell(&self) -> &'static Cell {
+        CELLS.iter().find(|cell| cell.name() == self.cell).expect("a cell of the table")
+    }
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.split_once('/').expect("NAMESPACE/NAME")
+}
+
+/// The account at the partner, which grants name.
+fn account(path: &str) -> String {
+    path.replace('/', "_")
+}
+
+fn of(path: &str, plural: &str) -> String {
+    let (namespace, name) = split(path);
+    format!("{GROUP}/namespaces/{namespace}/{plural}/{name}")
+}
+
+/// What is there before the operator is.
+pub(crate) fn prepare(world: &mut Inner, now: Timestamp) {
+    for namespace in ["mes-system", "payments", "orders"] {
+        let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        world.must(Method::POST, "/api/v1/namespaces", &body, now);
+    }
+    let spec = json!({"region": "us-west-2", "prefix": "sim", "regions": [{"name": "eu-west-1"}, {"name": "ap-southeast-2"}],
+        "grants": [{"namespaceSelector": {}, "manage": ["legacy/{namespace}/*"]}]});
+    let store = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "SecretsManagerStore", "metadata": {"name": "default"}, "spec": spec});
+    world.must(Method::POST, &format!("{GROUP}/secretsmanagerstores"), &store, now);
+}
+
+/// The partner and its account, once.
+fn open(world: &mut Inner, cell: &Cell, now: Timestamp) {
+    let name = cell.name().to_ascii_lowercase();
+    if world.kube.objects("partneraccounts").any(|each| each["metadata"]["name"] == name) {
+        return;
+    }
+    world.sandbox.synthetic(&cell.host(), cell.habits());
+    let endpoint = format!("https://{}", cell.host());
+    let admin = json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/admin", "metadata": {"name": name},
+        "stringData": {"bearer": ADMIN, "endpoint": endpoint}});
+    world.must(Method::POST, "/api/v1/namespaces/mes-system/secrets", &admin, now);
+    let spec = json!({"partnerTypes": [cell.name()], "endpoint": endpoint, "admin": {"secretRef": {"name": name}},
+        "grants": [{"namespaceSelector": {}, "identities": ["{namespace}_*"]}]});
+    let account = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": name}, "spec": spec});
+    world.must(Method::POST, &format!("{GROUP}/partneraccounts"), &account, now);
+}
+
+/// Does what a step says. Processes are the runner's: `Kill` and `Rival` do nothing here.
+pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
+    match step {
+        Step::Onboard(resource) => onboard(world, resource, now),
+        Step::Rotate(path) => {
+            let (namespace, name) = split(path);
+            let body = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
+                "metadata": {"generateName": format!("{name}-"), "namespace": namespace}, "spec": {"resourceRef": {"name": name}}});
+            world.must(Method::POST, &format!("{GROUP}/namespaces/{namespace}/rotations"), &body, now);
+        }
+        Step::Cancel(path) => {
+            let (namespace, name) = split(path);
+            let open = |each: &&Value| {
+                each["metadata"]["namespace"] == namespace
+                    && each["spec"]["resourceRef"]["name"] == name
+                    && each["status"]["completionTime"].is_null()
+            };
+            let found = world.kube.objects("rotations").find(open).map(|each| each["metadata"]["name"].clone());
+            if let Some(rotation) = found.as_ref().and_then(Value::as_str) {
+                let path = format!("{GROUP}/namespaces/{namespace}/rotations/{rotation}");
+                world.ask(Method::DELETE, &path, &Value::Null, now);
+            }
+        }
+        Step::Edit(path, spec) => {
+            world.ask(Method::PATCH, &of(path, "managedexternalsecrets"), &json!({"spec": spec}), now);
+        }
+        Step::Delete(path) => {
+            world.ask(Method::DELETE, &of(path, "managedexternalsecrets"), &Value::Null, now);
+        }
+        Step::Drift(path) => {
+            let (namespace, name) = split(path);
+            world.checkers.hands = true;
+            let body = json!({"data": {"secret": "c3ludGhldGljLWRyaWZ0"}});
+            world.ask(Method::PATCH, &format!("/api/v1/namespaces/{namespace}/secrets/{name}"), &body, now);
+        }
+        Step::Lose(path) => {
+            let (namespace, name) = split(path);
+            world.ask(Method::DELETE, &format!("/api/v1/namespaces/{namespace}/secrets/{name}"), &Value::Null, now);
+        }
+        Step::Stranger(path) => {
+            let found = world.kube.objects("managedexternalsecrets").find(|mes| {
+                let (namespace, name) = split(path);
+                mes["metadata"]["namespace"] == namespace && mes["metadata"]["name"] == name
+            });
+            let type_ = found.map(|mes| mes["spec"]["partner"]["type"].clone());
+            let cell = CELLS.iter().find(|cell| type_.as_ref().is_some_and(|type_| type_ == cell.name()));
+            if let Some(cell) = cell.filter(|cell| cell.contract.live_limit.is_none()) {
+                let made = world.sandbox.synthetic_credential(&cell.host(), &account(path), None, true, now);
+                world.checkers.foreign.extend(made.map(|(id, _)| id));
+            }
+        }
+        Step::Turn(set) => world.sandbox.turn(now, set),
+        Step::Kill | Step::Rival(_) => {}
+    }
+}
+
+fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
+    let (namespace, name) = split(resource.path);
+    let (cell, account) = (resource.cell(), account(resource.path));
+    open(world, cell, now);
+    let principals = [format!("{account}_1"), format!("{account}_2")];
+    let mut parameters = json!({"account": account});
+    if cell.slots() {
+        parameters["first"] = json!(principals[0]);
+        parameters["second"] = json!(principals[1]);
+    }
+    let mut spec = json!({"partner": {"type": cell.name(), "accountRef": {"name": cell.name().to_ascii_lowercase()}, "parameters": parameters},
+        "rotation": resource.rotation, "targets": [{"name": name}],
+        "regions": resource.regions.iter().map(|region| json!({"name": region})).collect::<Vec<_>>()});
+    let first = |world: &mut Inner| {
+        let slot = cell.slots().then_some(principals[0].as_str());
+        let (id, secret) =
+            world.sandbox.synthetic_credential(&cell.host(), &account, slot, false, now).expect("a host");
+        match slot {
+            Some(slot) => json!({"host": cell.host(), "account": account, "principal": slot, "secret": secret}),
+            None => json!({"host": cell.host(), "account": account, "keyId": id, "secret": secret}),
+        }
+    };
+    match resource.source {
+        Source::Mint => spec["onboard"] = json!({"mint": {}}),
+        Source::Seed => {
+            let value = first(world);
+            let seed = json!({"apiVersion": "v1", "kind": "Secret", "type": "managed-secrets.io/seed",
+                "metadata": {"name": format!("{name}-seed")}, "stringData": value});
+            world.must(Method::POST, &format!("/api/v1/namespaces/{namespace}/secrets"), &seed, now);
+            spec["onboard"] = json!({"fromSecret": {"name": format!("{name}-seed")}});
+        }
+        Source::Adopt => {
+            let value = first(world);
+            let stored = format!("legacy/{namespace}/{name}");
+            let body =
+                json!({"Name": stored, "SecretString": value.to_string(), "ClientRequestToken": format!("{:032}", 1)});
+            world.aws("us-west-2", "CreateSecret", &body, now);
+            spec["onboard"] = json!({"adopt": {}});
+            spec["storeRef"] = json!({"secretName": stored});
+        }
+    }
+    for (key, more) in resource.more.as_object().into_iter().flatten() {
+        spec[key] = more.clone();
+    }
+    let body = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret",
+        "metadata": {"name": name, "namespace": namespace}, "spec": spec});
+    world.must(Method::POST, &format!("{GROUP}/namespaces/{namespace}/managedexternalsecrets"), &body, now);
+}
+
+const A: &str = "payments/a";
+
+/// Resources of the random campaign.
+const PATHS: [&str; 4] = ["payments/a", "payments/b", "orders/c", "orders/d"];
+
+/// A scenario of chance: a few resources of these cells, and what people do to them for an hour.
+pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
+    let mut steps = Vec::new();
+    let count = random.random_range(1..=PATHS.len());
+    for path in PATHS.iter().take(count) {
+        let cell = cells[random.random_range(0..cells.len())];
+        let source = [Source::Mint, Source::Seed, Source::Adopt][random.random_range(0..3)];
+        let regions: &[&str] = match random.random_range(0..3) {
+            0 => &["us-west-2"],
+            1 => &["us-west-2", "eu-west-1"],
+            _ => &["us-west-2", "eu-west-1", "ap-southeast-2"],
+        };
+        let overlap = ["30s", "1m", "10m"][random.random_range(0..3)];
+        let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
+        steps.push((random.random_range(0..120), Step::Onboard(resource)));
+        for _ in 0..random.random_range(1..=5) {
+            let at = random.random_range(180..3600);
+            let wide = json!({"regions": [{"name": "us-west-2"}, {"name": "eu-west-1"}, {"name": "ap-southeast-2"}]});
+            let narrow = json!({"regions": [{"name": "us-west-2"}]});
+            let (_, name) = split(path);
+            let both = json!({"targets": [{"name": name}, {"name": format!("{name}-too")}]});
+            let step = match random.random_range(0..100) {
+                0..35 => Step::Rotate(path),
+                35..42 => Step::Cancel(path),
+                42..50 => Step::Edit(path, wide),
+                50..58 => Step::Edit(path, narrow),
+                58..66 => Step::Edit(path, both),
+                66..72 => Step::Edit(path, json!({"rotation": {"overlap": "2m"}})),
+                72..78 => Step::Lose(path),
+                78..84 => Step::Stranger(path),
+                84..90 => {
+                    steps.push((at + random.random_range(60..900), Step::Edit(path, json!({"suspend": false}))));
+                    Step::Edit(path, json!({"suspend": true}))
+                }
+                _ => Step::Kill,
+            };
+            steps.push((at, step));
+        }
+    }
+    if random.random_range(0..4) == 0 {
+        steps.push((random.random_range(100..3000), Step::Rival(random.random_range(20..600))));
+    }
+    if random.random_range(0..3) == 0 {
+        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.consistency_lag_ms = 4_000)));
+    }
+    if random.random_range(0..3) == 0 {
+        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.replication_lag_ms = 20_000)));
+    }
+    steps.sort_by_key(|(at, _)| *at);
+    Scenario { name: "random".to_owned(), steps, length: 4500, scheduled: false }
+}
+
+/// The scenarios of the exhaustive campaign, for each cell.
+pub(crate) fn all() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for cell in CELLS {
+        let mint = Resource::new(A, cell.name(), Source::Mint);
+        let of = |name: &str| format!("{name}/{}", cell.name());
+        all.push(scenario(of("mint-and-rotate"), &[(0, Step::Onboard(mint.clone())), (600, Step::Rotate(A))], 1800));
+    }
+    for cell in ["SynTag", "SynDiff", "SynSlots"] {
+        let of = |name: &str| format!("{name}/{cell}");
+        let seeded = Resource::new(A, cell, Source::Seed);
+        all.push(scenario(of("seed"), &[(0, Step::Onboard(seeded.clone()))], 1200));
+        let adopted = Resource::new(A, cell, Source::Adopt);
+        all.push(scenario(of("adopt-and-rotate"), &[(0, Step::Onboard(adopted)), (300, Step::Rotate(A))], 1500));
+        let mint = Resource::new(A, cell, Source::Mint);
+        let narrower = json!({"regions": [{"name": "us-west-2"}]});
+        let more = json!({"regions": [{"name": "us-west-2"}, {"name": "eu-west-1"}, {"name": "ap-southeast-2"}]});
+        let tidy = Resource { more: json!({"deletion": {"store": "Delete"}}), ..mint.clone() };
+        all.push(scenario(
+            of("regions"),
+            &[
+                (0, Step::Onboard(tidy)),
+                (300, Step::Edit(A, more)),
+                (600, Step::Rotate(A)),
+                (620, Step::Edit(A, narrower)),
+            ],
+            1800,
+        ));
+        all.push(scenario(
+            of("target"),
+            &[
+                (0, Step::Onboard(mint.clone())),
+                (300, Step::Drift(A)),
+                (600, Step::Rotate(A)),
+                (610, Step::Lose(A)),
+                (640, Step::Edit(A, json!({"targets": [{"name": "b"}]}))),
+            ],
+            1800,
+        ));
+        if cell != "SynSlots" {
+            all.push(scenario(
+                of("stranger"),
+                &[(0, Step::Onboard(mint.clone())), (300, Step::Stranger(A)), (600, Step::Rotate(A))],
+                1800,
+            ));
+        }
+        all.push(scenario(
+            of("cancel"),
+            &[
+                (0, Step::Onboard(mint.clone())),
+                (600, Step::Rotate(A)),
+                (601, Step::Cancel(A)),
+                (1500, Step::Rotate(A)),
+            ],
+            3600,
+        ));
+        all.push(scenario(
+            of("suspend"),
+            &[
+                (0, Step::Onboard(mint.clone())),
+                (600, Step::Rotate(A)),
+                (601, Step::Edit(A, json!({"suspend": true}))),
+                (1500, Step::Edit(A, json!({"suspend": false}))),
+            ],
+            3600,
+        ));
+        let thorough = json!({"targets": "Delete", "store": "Delete", "partner": "Revoke"});
+        let doomed = Resource { more: json!({"deletion": thorough}), ..mint.clone() };
+        all.push(scenario(
+            of("delete"),
+            &[(0, Step::Onboard(doomed)), (600, Step::Rotate(A)), (602, Step::Delete(A))],
+            3600,
+        ));
+    }
+    all
+}
+
+fn scenario(name: String, steps: &[(u64, Step)], length: u64) -> Scenario {
+    Scenario { name, steps: steps.to_vec(), length, scheduled: false }
+}

@@ -1,0 +1,570 @@
+//! The one world of a run: AWS, the API server and the partners in one value, what is to go wrong, and what happened.
+//!
+//! Invariant: it outlives the processes of the operator. Every call is numbered and named; whatever changes it is followed
+//! by every checker. Time is the paused clock of the process's runtime on top of when that began.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use jiff::{SignedDuration, Timestamp};
+use rand::rngs::StdRng;
+use rand::{Rng, RngCore, SeedableRng};
+use sandbox::Sandbox;
+use sandbox::kubernetes::{self, ApiServer, Watch};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::faults::{Fate, Plan};
+use crate::invariants::{Broken, Checkers};
+use crate::sabotage::Sabotage;
+
+/// When each world begins: a Sunday, so that schedules are easy to read.
+pub(crate) const BEGINNING: &str = "2026-03-01T00:00:00Z";
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Kubernetes,
+    Aws,
+    Partner,
+}
+
+/// One call.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) door: Door,
+    pub(crate) request: Request<Bytes>,
+}
+
+/// What comes back.
+pub(crate) enum Reply {
+    Whole(Response<Bytes>),
+    Watch(Watch),
+}
+
+/// A call as people and plans know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) door: Door,
+    /// `sm.PutSecretValue`, `kube.PATCH rotations/status`, `partner.create`.
+    pub(crate) verb: String,
+    /// Whom it is about.
+    pub(crate) about: String,
+    /// Whether it may change something outside.
+    pub(crate) mutates: bool,
+    /// Whether it counts as a step of the operator: leases and watches do not.
+    pub(crate) counts: bool,
+}
+
+pub(crate) struct World {
+    inner: Mutex<Inner>,
+    clock: Mutex<(Timestamp, Option<Instant>)>,
+    changed: Notify,
+    crashed: Notify,
+}
+
+pub(crate) struct Inner {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) kube: ApiServer,
+    /// Of processes that believe to lead: their Lease alone.
+    private: BTreeMap<u32, ApiServer>,
+    pub(crate) plan: Plan,
+    pub(crate) checkers: Checkers,
+    pub(crate) trace: Vec<String>,
+    pub(crate) calls: u64,
+    /// The steps by number, for the exhaustive campaign.
+    pub(crate) steps: Vec<Named>,
+    /// What changed something, by verb.
+    pub(crate) effects: BTreeMap<String, u64>,
+    /// Changes that any process made, but for its Lease.
+    pub(crate) changes: Vec<String>,
+    alive: BTreeSet<u32>,
+    late: BTreeMap<(Timestamp, u64), (u32, Named, Call)>,
+    /// What stands between the operator and the world, where the checkers are on trial.
+    pub(crate) sabotage: Option<Sabotage>,
+    /// Up to which revision garbage was collected.
+    collected: u64,
+    random: StdRng,
+    pub(crate) watch_lag: Duration,
+    /// How long an answer about a Lease takes: long, where nothing is to happen for a day.
+    pub(crate) lease_lag: Duration,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, plan: Plan) -> Arc<Self> {
+        let beginning: Timestamp = BEGINNING.parse().expect("a time");
+        let mut kube = ApiServer::new(seed);
+        for definition in definitions() {
+            kube.define(&definition).expect("a definition that can be read");
+        }
+        let inner = Inner {
+            sandbox: Sandbox::new(seed),
+            kube,
+            private: BTreeMap::new(),
+            plan,
+            checkers: Checkers::default(),
+            trace: Vec::new(),
+            calls: 0,
+            steps: Vec::new(),
+            effects: BTreeMap::new(),
+            changes: Vec::new(),
+            alive: BTreeSet::new(),
+            late: BTreeMap::new(),
+            sabotage: None,
+            collected: 0,
+            random: StdRng::seed_from_u64(seed ^ 0x5eed),
+            watch_lag: Duration::ZERO,
+            lease_lag: Duration::ZERO,
+        };
+        let world = Self {
+            inner: Mutex::new(inner),
+            clock: Mutex::new((beginning, None)),
+            changed: Notify::new(),
+            crashed: Notify::new(),
+        };
+        Arc::new(world)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        let (base, origin) = *self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = origin.map_or(Duration::ZERO, |origin| origin.elapsed());
+        base + SignedDuration::try_from(elapsed).expect("less than an age")
+    }
+
+    /// A runtime begins: its clock goes on from where the last one stopped.
+    pub(crate) fn runtime_begins(&self) {
+        let now = self.now();
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = (now, Some(Instant::now()));
+    }
+
+    /// A runtime ends. Still within it.
+    pub(crate) fn runtime_ends(&self) {
+        let now = self.now();
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = (now, None);
+        self.lock().alive.clear();
+    }
+
+    /// A process begins. `alone`: it believes to lead, whoever else does.
+    pub(crate) fn begins(&self, process: u32, alone: bool) {
+        let mut inner = self.lock();
+        inner.alive.insert(process);
+        if alone {
+            inner.private.insert(process, ApiServer::new(u64::from(process)));
+        }
+        let now = self.now();
+        inner.note(now, &format!("process {process} begins{}", if alone { ", and believes to lead" } else { "" }));
+    }
+
+    /// It makes no further call, and no answer reaches it.
+    pub(crate) fn kill(&self, process: u32) {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.alive.remove(&process);
+        inner.note(now, &format!("process {process} is dead"));
+        drop(inner);
+        self.crashed.notify_one();
+    }
+
+    pub(crate) fn lives(&self, process: u32) -> bool {
+        self.lock().alive.contains(&process)
+    }
+
+    /// Waits until this process is dead.
+    pub(crate) async fn dies(&self, process: u32) {
+        while self.lives(process) {
+            self.crashed.notified().await;
+        }
+    }
+
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        self.lock().random.fill_bytes(bytes);
+    }
+
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// The lines of a watch that are due; `None`: it was cut.
+    pub(crate) async fn read(&self, process: u32, watch: &mut Watch) -> Option<Vec<Bytes>> {
+        if !self.lives(process) {
+            std::future::pending::<()>().await;
+        }
+        let lag = self.lock().watch_lag;
+        if !lag.is_zero() {
+            tokio::time::sleep(lag).await;
+        }
+        let now = self.now();
+        Some(self.lock().kube.read(watch, now))
+    }
+
+    /// One call of a process. `None`: the connection broke before an answer came.
+    pub(crate) async fn call(self: &Arc<Self>, process: u32, call: Call) -> Option<Reply> {
+        let named = named(&call);
+        let begun = self.lock().begin(process, &named, self.now());
+        let Some(Begun { number, fate, there, back }) = begun else { return std::future::pending().await };
+        if fate == Fate::CrashBefore {
+            return self.crash(process).await;
+        }
+        tokio::time::sleep(there).await;
+        if !self.lives(process) {
+            return std::future::pending().await;
+        }
+        let answer = self.strike(process, number, &named, call, &fate);
+        self.changed.notify_waiters();
+        if fate == Fate::CrashAfterEffect {
+            return self.crash(process).await;
+        }
+        tokio::time::sleep(back).await;
+        if !self.lives(process) {
+            return std::future::pending().await;
+        }
+        if fate == Fate::CrashAfterReply {
+            // Whoever asked goes on until it asks again.
+            self.kill(process);
+        }
+        answer
+    }
+
+    /// The call meets its fate, and the world all checkers.
+    fn strike(&self, process: u32, number: u64, named: &Named, call: Call, fate: &Fate) -> Option<Reply> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        inner.settle(now);
+        let (reply, told) = match fate {
+            Fate::Fine | Fate::CrashBefore | Fate::CrashAfterEffect | Fate::CrashAfterReply => {
+                let reply = inner.act(process, named, call, now);
+                let told = status(&reply);
+                (Some(reply), told)
+            }
+            Fate::LostReply => {
+                let told = status(&inner.act(process, named, call, now));
+                (None, format!("{told}, the answer is lost"))
+            }
+            Fate::Late(by) => {
+                inner.late.insert((now + *by, number), (process, named.clone(), call));
+                (None, format!("nothing yet: it lands {} s later", by.as_secs()))
+            }
+            Fate::Refused { status: refusal, effect } => {
+                let told = if *effect { status(&inner.act(process, named, call, now)) } else { "nothing".to_owned() };
+                (Some(Reply::Whole(refused(named.door, *refusal))), format!("{told}, told {refusal}"))
+            }
+        };
+        if named.counts {
+            inner.note(now, &format!("#{number} p{process} {} {} -> {told}", named.verb, named.about));
+        }
+        reply
+    }
+
+    async fn crash<T>(&self, process: u32) -> T {
+        self.kill(process);
+        std::future::pending().await
+    }
+
+    /// What somebody else than the operator does: a person, Argo CD, the clock.
+    pub(crate) fn outside<T>(&self, what: &str, act: impl FnOnce(&mut Inner, Timestamp) -> T) -> T {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.settle(now);
+        inner.note(now, what);
+        let told = act(&mut inner, now);
+        inner.check(now);
+        drop(inner);
+        self.changed.notify_waiters();
+        told
+    }
+
+    /// Time alone went on.
+    pub(crate) fn look(&self) {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.settle(now);
+        inner.check(now);
+        drop(inner);
+        self.changed.notify_waiters();
+    }
+}
+
+struct Begun {
+    number: u64,
+    fate: Fate,
+    there: Duration,
+    back: Duration,
+}
+
+impl Inner {
+    fn begin(&mut self, process: u32, named: &Named, now: Timestamp) -> Option<Begun> {
+        if !self.alive.contains(&process) {
+            return None;
+        }
+        if !named.counts {
+            let lag = if named.verb.contains("leases") { self.lease_lag } else { Duration::ZERO };
+            return Some(Begun { number: 0, fate: Fate::Fine, there: Duration::from_millis(1), back: lag });
+        }
+        self.calls += 1;
+        self.steps.push(named.clone());
+        let fate = self.plan.fate(self.calls, named, now, &mut self.random);
+        let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(1..40));
+        let (there, back) = (pause(&mut self.random), pause(&mut self.random));
+        if fate != Fate::Fine {
+            self.note(now, &format!("#{} p{process} {} {}: {fate}", self.calls, named.verb, named.about));
+        }
+        Some(Begun { number: self.calls, fate, there, back })
+    }
+
+    pub(crate) fn note(&mut self, now: Timestamp, what: &str) {
+        let since = now.duration_since(BEGINNING.parse().expect("a time"));
+        let (seconds, millis) = (since.as_secs(), since.subsec_millis());
+        let (days, hours, minutes, seconds) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        self.trace.push(format!("{days}d {hours:02}:{minutes:02}:{seconds:02}.{millis:03} {what}"));
+    }
+
+    /// What landed late lands, each at its own instant.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(entry) = self.late.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((due, number), (process, named, call)) = entry.remove_entry();
+            let told = status(&self.act(process, &named, call, due));
+            self.note(now, &format!("#{number} p{process} {} {} lands late -> {told}", named.verb, named.about));
+        }
+        if self.collected != self.kube.revision() {
+            self.kube.collect(now);
+            self.collected = self.kube.revision();
+        }
+    }
+
+    pub(crate) fn act(&mut self, process: u32, named: &Named, mut call: Call, now: Timestamp) -> Reply {
+        // One at a time: what a sabotage does is not sabotaged.
+        let sabotage = self.sabotage.take();
+        let answered = sabotage.and_then(|sabotage| sabotage.before(named, &mut call));
+        let reply = answered.unwrap_or_else(|| self.take_effect(process, named, &call, now));
+        if let Some(sabotage) = sabotage {
+            sabotage.after(self, process, named, &call, now);
+            self.check(now);
+        }
+        self.sabotage = sabotage;
+        reply
+    }
+
+    fn take_effect(&mut self, process: u32, named: &Named, call: &Call, now: Timestamp) -> Reply {
+        self.checkers.before(named, call);
+        let reply = match call.door {
+            Door::Kubernetes => {
+                let leases = named.verb.contains("leases");
+                let server = self.private.get_mut(&process).filter(|_| leases).unwrap_or(&mut self.kube);
+                match server.answer(&call.request, now) {
+                    kubernetes::Reply::Whole(response) => Reply::Whole(response),
+                    kubernetes::Reply::Watch(watch) => Reply::Watch(watch),
+                }
+            }
+            Door::Aws | Door::Partner => {
+                let door = if call.door == Door::Aws { sandbox::Door::Aws } else { sandbox::Door::Partner };
+                let answer = self.sandbox.call(door, &call.request, now);
+                let mut response = Response::new(answer.bytes());
+                *response.status_mut() = http::StatusCode::from_u16(answer.status()).unwrap_or_default();
+                Reply::Whole(response)
+            }
+        };
+        if let Reply::Whole(response) = &reply
+            && named.mutates
+            && response.status().is_success()
+        {
+            *self.effects.entry(named.verb.clone()).or_default() += 1;
+            if named.counts {
+                self.changes.push(format!("{} {} {}", named.verb, named.about, written(named, call)));
+            }
+        }
+        if named.counts {
+            self.checkers.after(
+                named,
+                call,
+                matches!(&reply, Reply::Whole(response) if response.status().is_success()),
+            );
+            // A read changes nothing, and time alone is looked at every few seconds.
+            if named.mutates {
+                self.check(now);
+            }
+        }
+        reply
+    }
+
+    fn check(&mut self, now: Timestamp) {
+        let found = self.checkers.check(&mut self.sandbox, &self.kube, now);
+        for broken in found {
+            self.note(now, &format!("BROKEN {broken}"));
+        }
+    }
+
+    /// What was broken so far.
+    pub(crate) fn broken(&self) -> &[Broken] {
+        &self.checkers.broken
+    }
+
+    /// What a person does at the API server. Gives the answer's status and body.
+    pub(crate) fn ask(&mut self, method: Method, path: &str, body: &Value, now: Timestamp) -> (u16, Value) {
+        let media = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = Request::builder().method(method).uri(path).header("content-type", media).body(bytes);
+        match self.kube.answer(&request.expect("a request"), now) {
+            kubernetes::Reply::Whole(response) => {
+                let told = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+                (response.status().as_u16(), told)
+            }
+            kubernetes::Reply::Watch(_) => (0, Value::Null),
+        }
+    }
+
+    /// The same, which must go well.
+    pub(crate) fn must(&mut self, method: Method, path: &str, body: &Value, now: Timestamp) -> Value {
+        let (status, told) = self.ask(method.clone(), path, body, now);
+        assert!((200..300).contains(&status), "{method} {path}: {status} {told}");
+        told
+    }
+
+    /// Secrets Manager asked by somebody else than the operator.
+    pub(crate) fn aws(&mut self, region: &str, operation: &str, body: &Value, now: Timestamp) -> Value {
+        let scope = format!("AKIASOMEBODYELSE0001/20260101/{region}/secretsmanager/aws4_request");
+        let request = Request::post("http://sandbox/")
+            .header("x-amz-target", format!("secretsmanager.{operation}"))
+            .header("authorization", format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"))
+            .body(Bytes::from(body.to_string()))
+            .expect("a request");
+        self.sandbox.call(sandbox::Door::Aws, &request, now).json()
+    }
+}
+
+/// What a write of a status says: no value is in one (C1).
+fn written(named: &Named, call: &Call) -> String {
+    let status = named.verb == "kube.PATCH managedexternalsecrets/status";
+    if status { String::from_utf8_lossy(call.request.body()).chars().take(600).collect() } else { String::new() }
+}
+
+fn status(reply: &Reply) -> String {
+    match reply {
+        Reply::Whole(response) => response.status().as_str().to_owned(),
+        Reply::Watch(_) => "watch".to_owned(),
+    }
+}
+
+/// The name of a call. Nothing of its body but what AWS calls the secret.
+fn named(call: &Call) -> Named {
+    let (request, door) = (&call.request, call.door);
+    let path = request.uri().path();
+    match door {
+        Door::Kubernetes => {
+            let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+            // api/v1/… or apis/GROUP/VERSION/…
+            let rest =
+                if parts.first() == Some(&"api") { &parts[2.min(parts.len())..] } else { &parts[3.min(parts.len())..] };
+            let (namespace, rest) = match rest {
+                ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+                rest => ("", rest),
+            };
+            let (kind, name, sub) = match rest {
+                [kind, name, sub, ..] => (*kind, *name, format!("/{sub}")),
+                [kind, name] => (*kind, *name, String::new()),
+                [kind] => (*kind, "", String::new()),
+                [] => ("", "", String::new()),
+            };
+            let watch = request.uri().query().unwrap_or_default().split('&').any(|pair| pair.starts_with("watch="));
+            let verb = if watch { "WATCH" } else { request.method().as_str() };
+            let reads = request.method() == Method::GET || kind == "selfsubjectrulesreviews";
+            Named {
+                door,
+                verb: format!("kube.{verb} {kind}{sub}"),
+                about: format!("{namespace}/{name}"),
+                mutates: !reads,
+                counts: kind != "leases" && !watch,
+            }
+        }
+        Door::Aws => {
+            let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+            let operation = target.and_then(|target| target.strip_prefix("secretsmanager."));
+            let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+            let about = ["SecretId", "Name"].iter().find_map(|key| body[*key].as_str()).unwrap_or_default();
+            let region = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            let region = region.and_then(|text| text.split('/').nth(2)).unwrap_or_default();
+            const READS: [&str; 3] = ["DescribeSecret", "GetSecretValue", "ListSecrets"];
+            Named {
+                door,
+                verb: format!("sm.{}", operation.unwrap_or("sts")),
+                about: format!("{region} {}", about.rsplit(':').next().unwrap_or_default()),
+                mutates: operation.is_some_and(|operation| !READS.contains(&operation)),
+                counts: true,
+            }
+        }
+        Door::Partner => {
+            let parts: Vec<&str> = path.split('/').skip(3).collect();
+            let (account, rest) = parts.split_first().map_or(("", &[][..]), |(account, rest)| (*account, rest));
+            let verb = match (request.method(), rest) {
+                (&Method::POST, ["login"]) => "login",
+                (&Method::POST, ["whose"]) => "whose",
+                (&Method::GET, _) => "list",
+                (&Method::POST, ["credentials"]) => "create",
+                (&Method::PUT, _) => "register",
+                (&Method::DELETE, _) => "revoke",
+                (&Method::POST, ["main", _]) => "activate",
+                _ => "unknown",
+            };
+            let host = request.headers().get("host").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let tail = rest.get(1).copied().unwrap_or_default();
+            Named {
+                door,
+                verb: format!("partner.{verb}"),
+                about: format!("{}/{account} {tail}", host.split('.').next().unwrap_or_default()).trim().to_owned(),
+                mutates: !matches!(verb, "login" | "whose" | "list"),
+                counts: true,
+            }
+        }
+    }
+}
+
+/// An error as the door tells it.
+fn refused(door: Door, status: u16) -> Response<Bytes> {
+    let body = match door {
+        Door::Kubernetes => {
+            let reason = match status {
+                403 => "Forbidden",
+                409 => "Conflict",
+                429 => "TooManyRequests",
+                _ => "InternalError",
+            };
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "struck",
+                "reason": reason, "code": status})
+        }
+        Door::Aws => {
+            let code = match status {
+                403 => "AccessDeniedException",
+                429 => "ThrottlingException",
+                _ => "InternalServiceError",
+            };
+            json!({"__type": code, "message": "struck"})
+        }
+        Door::Partner => json!({"error": "Struck"}),
+    };
+    let wire = if door == Door::Aws && status < 500 { 400 } else { status };
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = http::StatusCode::from_u16(wire).unwrap_or_default();
+    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
+    response
+}
+
+/// The definitions as they are committed.
+fn definitions() -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).expect("crds").map(|entry| entry.expect("a file").path()).collect();
+    paths.sort();
+    let text = |path: &std::path::PathBuf| std::fs::read_to_string(path).expect("a definition");
+    paths.iter().map(|path| serde_yaml::from_str(&text(path)).expect("YAML")).collect()
+}

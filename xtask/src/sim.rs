@@ -1,0 +1,101 @@
+//! `cargo xtask sim`: the simulated world for as many seeds, schedules and jobs as asked, built for speed. Called by `main`.
+//!
+//! The campaigns are tests of `tests/sim`; here they get an environment in which nothing is left out.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use clap::Args;
+
+use crate::cargo::cargo;
+use crate::failure::{Failure, Result, Tried};
+
+/// The program, in the profile that is built for it.
+const PROGRAM: [&str; 6] = ["--profile", "sim", "-p", "managed-external-secrets", "--test", "sim"];
+
+/// What is to be run; without any of these: everything.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Random worlds: so many seeds
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// The first seed
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    from: u64,
+    /// One seed, with its whole trace
+    #[arg(long, value_name = "S", conflicts_with_all = ["seeds", "scenario"])]
+    seed: Option<u64>,
+    /// All schedules of the scenarios with this in their names
+    #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
+    scenario: Option<String>,
+    /// Whether each way to break a rule is caught by its checker
+    #[arg(long, conflicts_with_all = ["seeds", "scenario", "seed"])]
+    broken: bool,
+    /// Runs at the same time; as many as there are processors, if absent
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// Runs what is asked for, prints what was found, and in the last line how much passed. Whether nothing was found.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    let tests: &[&str] = match arguments {
+        Arguments { seed: Some(_), .. } => &["one_seed"],
+        Arguments { broken: true, .. } => &["each_way_"],
+        Arguments { seeds: Some(_), .. } => &["chaos_"],
+        Arguments { scenario: Some(_), .. } => &["undisturbed_", "a_crash_", "two_crashes_"],
+        _ => &["undisturbed_", "a_crash_", "two_crashes_", "chaos_", "each_way_"],
+    };
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--locked"]).args(PROGRAM).arg("--").args(tests);
+    command.args(["--nocapture", "--test-threads", "1"]).env("MES_SIM_WHOLE", "1");
+    let set = [
+        ("MES_SIM_SEEDS", arguments.seeds.map(|seeds| seeds.to_string())),
+        ("MES_SIM_FROM", Some(arguments.from.to_string())),
+        ("MES_SIM_SEED", arguments.seed.map(|seed| seed.to_string())),
+        ("MES_SIM_SCENARIO", arguments.scenario.clone()),
+        ("MES_SIM_JOBS", arguments.jobs.map(|jobs| jobs.to_string())),
+    ];
+    command.envs(set.into_iter().filter_map(|(name, text)| Some((name, text?))));
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .tried(|| "starting cargo".into())?;
+    let output = child.stdout.take().ok_or_else(|| Failure::new("cargo has no output"))?;
+    let (mut passed, mut failed) = (0, 0);
+    for line in BufReader::new(output).lines() {
+        let line = line.tried(|| "reading what the simulation says".into())?;
+        if let Some((more_passed, more_failed)) = counted(&line) {
+            passed += more_passed;
+            failed += more_failed;
+        }
+        println!("{line}");
+    }
+    let status = child.wait().tried(|| "waiting for the simulation".into())?;
+    // One seed tells no sum of its own.
+    if passed + failed == 0 {
+        (passed, failed) = if status.success() { (1, 0) } else { (0, 1) };
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(status.success() && failed == 0)
+}
+
+/// `sim random: 500 passed, 0 failed (61 s)`
+fn counted(line: &str) -> Option<(u64, u64)> {
+    let (_, counts) = line.strip_prefix("sim ")?.split_once(": ")?;
+    let mut numbers = counts.split(", ").map(|part| part.split(' ').next()?.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn a_campaign_s_sum_is_read_and_no_other_line() {
+        assert_eq!(counted("sim random: 500 passed, 3 failed (61 s)"), Some((500, 3)));
+        assert_eq!(counted("sim pairs: 40 passed, 0 failed, 7 left out for want of time (9 s)"), Some((40, 0)));
+        assert_eq!(counted("  random: 100 of 500, 0 failed"), None);
+    }
+}
