@@ -303,9 +303,9 @@ pub(crate) fn random(size: &Size) -> Outcome {
     let (served, _) = served();
     let task = |seed: u64| Task {
         how: format!("--seed {seed}"),
-        setup: of_seed(seed, &served, if seed % 20 == 0 { 24 } else { size.silence }),
+        setup: of_seed(seed, &served, if seed.is_multiple_of(20) { 24 } else { size.silence }),
         calm: None,
-        twice: seed % 20 == 0,
+        twice: seed.is_multiple_of(20),
     };
     all(size, "random", (size.from..size.from + size.seeds).map(task).collect())
 }

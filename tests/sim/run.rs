@@ -73,7 +73,7 @@ fn alone(setup: &Setup) -> Report {
     determinism::seed(setup.seed);
     let world = World::new(setup.seed, setup.plan.clone());
     world.lock().sabotage = setup.sabotage;
-    world.outside("the cluster is there", |inner, now| scenario::prepare(inner, now));
+    world.outside("the cluster is there", scenario::prepare);
     let mut script = Script { next: 0, processes: 0 };
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
