@@ -372,7 +372,7 @@ impl fmt::Display for Reason {
             Self::StoreNotAllowed(name) => write!(f, "spec.storeRef: SecretsManagerStore {name} does not serve this namespace; its administrators grant it in spec.grants"),
             Self::SecretNameNotAllowed(name) => write!(f, "spec.storeRef.secretName: {name} is not granted to this namespace; the store's administrators grant it in spec.grants[].manage or observe"),
             Self::SecretOwnedByAnother(name) => write!(f, "the AWS secret {name} belongs to somebody else and was left as it is; delete or rename it, or let the store's administrators name its owner's UID in spec.takeOver"),
-            Self::OwnershipContested(name) => write!(f, "the claim on AWS secret {name} was changed by another; nothing is written until its tags managed-secrets.io/… are put back, or this resource is deleted and made again"),
+            Self::OwnershipContested(name) => write!(f, "the claim on AWS secret {name} was changed by another; nothing is written until its tags managed-secrets.io/* are put back, or this resource is deleted and made again"),
             Self::SecretMissing(name) => write!(f, "the AWS secret {name} or its AWSCURRENT is gone; targets are kept; restore it, or delete and make the resource again"),
             Self::SecretScheduledForDeletion(name) => write!(f, "the AWS secret {name} is scheduled for deletion; everything is held; restore it with `aws secretsmanager restore-secret`"),
             Self::RegionNotAllowed(region) => write!(f, "spec.regions: the store does not allow {region}; its administrators list it in spec.regions"),
