@@ -1,7 +1,8 @@
 //! Who was there first: identities, AWS secrets and targets, each held by the oldest resource that names it.
 //!
 //! Invariant: of two resources that name one thing, the older (creation time, then UID) has it, in whatever order they are
-//! seen. Filled from the cache before the first pass, kept by every pass.
+//! seen. Filled from the cache before the first pass, kept by every pass. Whoever stands back for an older one is woken as
+//! soon as something was let go: nothing of its own changes then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ struct Index {
     identities: BTreeMap<Identity, BTreeSet<Age>>,
     secrets: BTreeMap<(ObjectName, SecretName), BTreeSet<Age>>,
     targets: BTreeMap<(Namespace, TargetName), BTreeSet<Age>>,
+    /// Who stands back. What for is not kept: some identities are told by values alone.
+    standing_back: BTreeMap<Uid, Own>,
 }
 
 /// The index over all resources.
@@ -27,13 +30,25 @@ struct Index {
 pub(super) struct Claims(Mutex<Index>);
 
 impl Claims {
-    /// Notes what a resource holds, in place of what it held before.
-    pub(super) fn note(&self, holding: Holding) {
+    /// Notes what a resource holds, in place of what it held before, and whether it stands back for an older one. Gives who
+    /// stands back and may look again.
+    pub(super) fn note(&self, holding: Holding, stands_back: bool) -> Vec<Own> {
         let mut index = self.lock();
-        if index.holdings.get(&holding.own.uid).is_some_and(|before| *before == holding) {
-            return;
+        let own = holding.own.clone();
+        if stands_back {
+            index.standing_back.insert(own.uid.clone(), own.clone());
+        } else {
+            index.standing_back.remove(&own.uid);
         }
-        index.withdraw(&holding.own.uid);
+        if index.holdings.get(&own.uid).is_some_and(|before| *before == holding) {
+            return Vec::new();
+        }
+        let before = index.withdraw(&own.uid);
+        let lets_go = before.is_some_and(|before| {
+            !before.identities.is_subset(&holding.identities)
+                || !before.targets.is_subset(&holding.targets)
+                || before.secret.is_some() && before.secret != holding.secret
+        });
         let age = || age(&holding.own);
         for identity in &holding.identities {
             index.identities.entry(identity.clone()).or_default().insert(age());
@@ -44,12 +59,31 @@ impl Claims {
         for target in &holding.targets {
             index.targets.entry((holding.own.namespace.clone(), target.clone())).or_default().insert(age());
         }
-        index.holdings.insert(holding.own.uid.clone(), holding);
+        index.holdings.insert(own.uid.clone(), holding);
+        if lets_go { index.waiting_but(&own.uid) } else { Vec::new() }
     }
 
-    /// Forgets a resource that is gone.
-    pub(super) fn forget(&self, uid: &Uid) {
-        self.lock().withdraw(uid);
+    /// Forgets a resource that is gone. Gives who stands back and may look again.
+    pub(super) fn forget(&self, uid: &Uid) -> Vec<Own> {
+        let mut index = self.lock();
+        index.standing_back.remove(uid);
+        if index.withdraw(uid).is_some() { index.waiting_but(uid) } else { Vec::new() }
+    }
+
+    /// Forgets every resource that lives no longer: of one that went without a pass nobody tells. Gives who stands back and
+    /// may look again. While nobody stands back it costs nothing, and does nothing.
+    pub(super) fn forget_the_dead(&self, lives: impl Fn(&Own) -> bool) -> Vec<Own> {
+        let mut index = self.lock();
+        if index.standing_back.is_empty() {
+            return Vec::new();
+        }
+        let dead = index.holdings.values().map(|holding| &holding.own).filter(|own| !lives(own));
+        let dead: Vec<Uid> = dead.map(|own| own.uid.clone()).collect();
+        for uid in &dead {
+            index.withdraw(uid);
+            index.standing_back.remove(uid);
+        }
+        if dead.is_empty() { Vec::new() } else { index.standing_back.values().cloned().collect() }
     }
 
     /// What older resources hold that `own` may want: every identity (a value may name any), and of secrets and targets
@@ -77,8 +111,12 @@ impl Claims {
 }
 
 impl Index {
-    fn withdraw(&mut self, uid: &Uid) {
-        let Some(holding) = self.holdings.remove(uid) else { return };
+    fn waiting_but(&self, uid: &Uid) -> Vec<Own> {
+        self.standing_back.values().filter(|own| own.uid != *uid).cloned().collect()
+    }
+
+    fn withdraw(&mut self, uid: &Uid) -> Option<Holding> {
+        let holding = self.holdings.remove(uid)?;
         let age = age(&holding.own);
         for identity in &holding.identities {
             remove(&mut self.identities, identity, &age);
@@ -86,9 +124,10 @@ impl Index {
         if let Some(secret) = &holding.secret {
             remove(&mut self.secrets, secret, &age);
         }
-        for target in holding.targets {
-            remove(&mut self.targets, &(holding.own.namespace.clone(), target), &age);
+        for target in &holding.targets {
+            remove(&mut self.targets, &(holding.own.namespace.clone(), target.clone()), &age);
         }
+        Some(holding)
     }
 }
 
@@ -138,7 +177,7 @@ mod tests {
         let orders = (0..256).map(every).filter(|order| (0..4).all(|each| order.contains(&each)));
         for order in orders {
             let claims = Claims::default();
-            order.iter().for_each(|at| claims.note(all[*at].clone()));
+            order.iter().for_each(|at| drop(claims.note(all[*at].clone(), false)));
             let older = |at: usize| claims.older(&all[at].own, &all[at], |_| true);
             assert_eq!(older(0), Older::default());
             assert_eq!(
@@ -148,7 +187,7 @@ mod tests {
             );
             assert_eq!((older(2).identities.len(), older(2).secrets.len(), older(2).targets.len()), (1, 1, 1));
             // Seen again in the same order, as after a drift: nothing changes hands.
-            order.iter().for_each(|at| claims.note(all[*at].clone()));
+            order.iter().for_each(|at| drop(claims.note(all[*at].clone(), false)));
             assert_eq!((older(0), older(3).targets.len()), (Older::default(), 1));
             // The elder is gone, and only then the next in age has it.
             claims.forget(&all[0].own.uid);
@@ -163,8 +202,8 @@ mod tests {
     fn what_a_resource_no_longer_names_is_free() {
         let claims = Claims::default();
         let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
-        claims.note(elder.clone());
-        claims.note(Holding { targets: BTreeSet::new(), ..elder });
+        claims.note(elder.clone(), false);
+        claims.note(Holding { targets: BTreeSet::new(), ..elder }, false);
         assert!(claims.older(&younger.own, &younger, |_| true).targets.is_empty());
         assert_eq!(claims.older(&younger.own, &younger, |_| true).secrets.len(), 1);
     }
@@ -173,9 +212,41 @@ mod tests {
     fn t06_a_resource_that_is_gone_keeps_nobody_out_though_no_pass_saw_it_go() {
         let claims = Claims::default();
         let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
-        claims.note(elder.clone());
-        claims.note(younger.clone());
+        claims.note(elder.clone(), false);
+        claims.note(younger.clone(), false);
         assert_ne!(claims.older(&younger.own, &younger, |_| true), Older::default());
         assert_eq!(claims.older(&younger.own, &younger, |own| own.uid != elder.own.uid), Older::default());
+    }
+
+    #[test]
+    fn who_stands_back_is_told_when_the_elder_is_gone_or_lets_go_and_not_before() {
+        let (elder, younger) = (holding("payments", 1, "a"), holding("other", 2, "b"));
+        let bystander = holding("payments", 3, "c");
+        let begun = || {
+            let claims = Claims::default();
+            assert!(claims.note(elder.clone(), false).is_empty());
+            assert!(claims.note(younger.clone(), true).is_empty());
+            assert!(claims.note(bystander.clone(), false).is_empty());
+            claims
+        };
+        let waits = vec![younger.own.clone()];
+        assert_eq!(begun().forget(&elder.own.uid), waits);
+        assert_eq!(begun().note(Holding { identities: BTreeSet::new(), ..elder.clone() }, false), waits);
+        assert_eq!(begun().note(Holding { secret: None, ..elder.clone() }, false), waits);
+        // Nothing was let go.
+        assert!(begun().note(elder.clone(), false).is_empty());
+        let more = elder.identities.iter().cloned().chain([Identity::parse("host/more").unwrap()]).collect();
+        assert!(begun().note(Holding { identities: more, ..elder.clone() }, false).is_empty());
+        // Gone without a pass: found once, told once.
+        let claims = begun();
+        let lives = |own: &Own| own.uid != elder.own.uid;
+        assert!(claims.forget_the_dead(|_| true).is_empty());
+        assert_eq!(claims.forget_the_dead(lives), waits);
+        assert!(claims.forget_the_dead(lives).is_empty());
+        // Served at last, or gone itself: it waits for nobody.
+        claims.note(younger.clone(), false);
+        assert!(claims.forget(&bystander.own.uid).is_empty());
+        let claims = begun();
+        assert!(claims.forget(&younger.own.uid).is_empty() && claims.forget(&elder.own.uid).is_empty());
     }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use mes_core::facts::Bounds;
 use mes_core::names::{Namespace, Uid};
+use mes_core::spec::Own;
 
 use super::budget::Budget;
 use super::claims::Claims;
@@ -51,6 +52,14 @@ pub(super) struct Caches {
     pub(super) accounts: Store<PartnerAccount>,
     pub(super) stores: Store<SecretsManagerStore>,
     pub(super) namespaces: Store<PartialObjectMeta<k8s_openapi::api::core::v1::Namespace>>,
+}
+
+impl Caches {
+    /// Whether this very resource is still there.
+    pub(super) fn lives(&self, own: &Own) -> bool {
+        let cached = self.resources.get(&ObjectRef::new(own.name.as_str()).within(own.namespace.as_str()));
+        cached.is_some_and(|mes| mes.metadata.uid.as_deref() == Some(own.uid.as_str()))
+    }
 }
 
 /// What every pass shares.

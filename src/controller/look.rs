@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use mes_core::effect::Acting;
 use mes_core::facts::{Acceptance, Look, Rehearsed, Seed, Sight, Stored, Target};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{TargetName, VersionId};
 use mes_core::partner::format::{FieldProblem, ProblemKind};
-use mes_core::scope::{inspect_seed, origin_of};
+use mes_core::scope::{inspect_seed, origin_of, spares_admin};
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Fate, Spec};
 use mes_core::target::{RenderError, render};
@@ -51,6 +52,9 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
                         }
                     }
                     let bound = reach.bound(spec, acting).await?;
+                    if *acting == Acting::Admin {
+                        spares_admin(spec, values.iter().map(|(_, value)| value), bound.acting())?;
+                    }
                     reach.partner_in_turn().await?.list(&bound, &values).await.map(Some)
                 }
                 .await
@@ -108,6 +112,7 @@ async fn acceptance(reach: &Reach, spec: &Spec, version: &VersionId) -> Result<O
     // Whose credential it is, at some partners only the admin may read. An admin that can't be had is no refusal of
     // these bytes: without one the driver answers with a fault where it needs it.
     let admin = reach.admin(spec).await.ok().flatten();
+    spares_admin(spec, [&value], admin.as_ref())?;
     reach.partner_in_turn().await?.verify(&bound(spec, origin, admin), &value).await.map(Some)
 }
 

@@ -119,6 +119,7 @@ pub async fn run(
         sweep::rounds(starting).await;
     };
     let rounds = tokio::spawn(gate);
+    let burying = tokio::spawn(bury(context.clone()));
     let woken = futures::stream::poll_fn(move |waker| woken.poll_recv(waker));
     let running = resources
         .with_config(Config::default().concurrency(concurrency))
@@ -128,7 +129,18 @@ pub async fn run(
         .for_each(|_| async {});
     running.await;
     rounds.abort();
+    burying.abort();
     following.abort();
+}
+
+/// Wakes whoever stands back for a resource that went without a pass.
+async fn bury(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        if context.is_ready() {
+            context.sweeps.wake_each(&context.claims.forget_the_dead(|own| context.caches.lives(own)));
+        }
+    }
 }
 
 async fn pass(

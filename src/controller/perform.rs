@@ -172,7 +172,9 @@ async fn seed(subject: &Subject, spec: &Spec) -> Result<Value, Fault> {
     let name = spec.scope.seed.as_ref().ok_or_else(gone)?;
     match subject.reach.namespace.seed(name).await? {
         Some(SeedSecret::Seed { value, not_text, .. }) if not_text.is_empty() => {
-            inspect_seed(spec, &value, None).map_err(|_| gone())?;
+            let operated = matches!(spec.rotation.engine, Engine::Operator(_));
+            let admin = if operated { subject.reach.admin(spec).await? } else { None };
+            inspect_seed(spec, &value, admin.as_ref()).map_err(|_| gone())?;
             Ok(value)
         }
         _ => Err(gone()),

@@ -213,7 +213,7 @@ fn gone(context: &Context, mes: &ManagedExternalSecret) -> Action {
     if let Some(uid) = mes.metadata.uid.clone().and_then(|uid| Uid::parse(uid).ok()) {
         context.memory.forget(&uid);
         context.tally.forget(&uid);
-        context.claims.forget(&uid);
+        context.sweeps.wake_each(&context.claims.forget(&uid));
     }
     Action::await_change()
 }

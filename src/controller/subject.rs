@@ -12,6 +12,7 @@ use mes_core::facts::{Facts, Glimpse};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
 use mes_core::names::{ObjectName, SecretName, Uid};
+use mes_core::reason::Reason;
 use mes_core::scope::{Debts, Holding, Named, Older, Reference, Written};
 use mes_core::spec::{Own, Resource};
 
@@ -124,7 +125,7 @@ fn resolve(
     context: &Context,
     mes: &ManagedExternalSecret,
     own: Own,
-    written: Result<Written, mes_core::reason::Reason>,
+    written: Result<Written, Reason>,
     labels: &BTreeMap<String, String>,
 ) -> (Resource, (Turn, Turn)) {
     let account_name = written.as_ref().ok().and_then(|written| written.partner.as_ref()?.account.clone());
@@ -140,11 +141,7 @@ fn resolve(
     let admin_store = admin_secret.as_ref().map(|(store, _)| store_of(context, store));
     let admin_arn = admin_secret.as_ref().and_then(|(store, name)| context.sweeps.line(store, name)?.arn);
     let asked = asked(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
-    let lives = |own: &Own| {
-        let cached = context.caches.resources.get(&ObjectRef::new(own.name.as_str()).within(own.namespace.as_str()));
-        cached.is_some_and(|mes| mes.metadata.uid.as_deref() == Some(own.uid.as_str()))
-    };
-    let older: Older = context.claims.older(&own, &asked, lives);
+    let older: Older = context.claims.older(&own, &asked, |own| context.caches.lives(own));
     let registry = context.registry;
     let named = Named {
         store: reference(&store),
@@ -156,7 +153,8 @@ fn resolve(
         partner_type: &|name| registry.partner_type(name),
     };
     let resource = parse::resource(mes, own, written, named);
-    context.claims.note(parse::holding(mes, Own::clone(&resource.own), resource.spec.as_ref().ok()));
+    let holding = parse::holding(mes, Own::clone(&resource.own), resource.spec.as_ref().ok());
+    context.sweeps.wake_each(&context.claims.note(holding, stands_back(mes, &resource)));
     let found_store = store.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let found_account = account.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let of_store =
@@ -167,6 +165,16 @@ fn resolve(
         turn.map_or_else(Turn::default, |(name, every)| (format!("{prefix}/{name}"), every))
     };
     (resource, (turn("store", of_store), turn("account", of_account)))
+}
+
+/// Whether an older resource has what this one wants: by its spec, or by what its last pass found in a value or a target.
+fn stands_back(mes: &ManagedExternalSecret, resource: &Resource) -> bool {
+    let told = mes
+        .status
+        .iter()
+        .flat_map(|status| &status.conditions)
+        .any(|each| ["IdentityInUse", "SecretOwnedByAnother", "TargetConflict"].contains(&each.reason.as_str()));
+    told || matches!(resource.spec, Err(Reason::IdentityInUse(_) | Reason::SecretOwnedByAnother(_)))
 }
 
 /// What a resource is about to ask for, whoever has it.

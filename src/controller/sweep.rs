@@ -14,7 +14,7 @@ use mes_core::facts::{StoreSecret, SweepLine};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{AccountId, ObjectName, SecretName};
 use mes_core::scope::{AdminReference, Store};
-use mes_core::spec::Access;
+use mes_core::spec::{Access, Own};
 use mes_core::status::{self, Truth};
 use tokio::sync::Notify;
 use url::Url;
@@ -89,6 +89,13 @@ impl Sweeps {
     /// Wakes one resource.
     pub(super) fn wake_one(&self, mes: &ManagedExternalSecret) {
         let _ = self.wakes.send(ObjectRef::from_obj(mes));
+    }
+
+    /// Wakes these resources.
+    pub(super) fn wake_each(&self, all: &[Own]) {
+        for own in all {
+            let _ = self.wakes.send(ObjectRef::new(own.name.as_str()).within(own.namespace.as_str()));
+        }
     }
 
     /// A store or account changed: the next round begins now.

@@ -54,6 +54,26 @@ fn a_seed_that_is_no_credential_of_its_type_is_told_by_field_and_nothing_is_made
     }
     binary["data"]["consumerSecret"] = STANDARD.encode([0xff, 0xfe, 0x00]).into();
     world.apply(&binary);
+    // By an account, the value must name the account's host, whoever rotates.
+    let account = |name: &str, type_: &str, endpoint: &str| {
+        world.apply(
+            &json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "PartnerAccount", "metadata": {"name": name},
+            "spec": {"partnerTypes": [type_], "endpoint": endpoint, "grants": [{"namespaces": [ROOM]}]}}),
+        );
+    };
+    account("badseed-sales", "SalesforceClientSecret", "https://acme.my.salesforce.com");
+    account("badseed-bigid", "BigIDClientSecret", "https://acme.bigid.cloud");
+    seed(&world, ROOM, "other-host", &changed(&good, "baseUri", "https://evil.my.salesforce.com"));
+    seed(
+        &world,
+        ROOM,
+        "other-host-aws",
+        &[("hostname", "evil.bigid.cloud"), ("refreshToken", "seedseed1234567890abcdef")],
+    );
+    let mut other_host = from_seed("other-host");
+    other_host["partner"]["accountRef"] = json!({"name": "badseed-sales"});
+    let other_host_aws = json!({"partner": {"type": "BigIDClientSecret", "accountRef": {"name": "badseed-bigid"}},
+        "onboard": {"fromSecret": {"name": "other-host-aws"}}, "rotation": {"engine": "SecretsManager"}});
     let row = |name, reason, says| stalled(name, from_seed(name), reason, says);
     let invalid = |name, says| row(name, "SeedInvalid", says);
     let rows = [
@@ -88,6 +108,8 @@ fn a_seed_that_is_no_credential_of_its_type_is_told_by_field_and_nothing_is_made
             "SeedRejected",
             &["spec.onboard.fromSecret", "the partner refuses the seed", "put a valid credential into it"],
         ),
+        stalled("other-host", other_host, "EndpointMismatch", &["spec.partner.accountRef", "the host in the value"]),
+        stalled("other-host-aws", other_host_aws, "EndpointMismatch", &["spec.partner.accountRef", "make them equal"]),
         waiting(
             "absent",
             from_seed("absent"),
@@ -119,6 +141,7 @@ fn a_seed_that_is_no_credential_of_its_type_is_told_by_field_and_nothing_is_made
     }
     alive(&operator);
     clear(&world, ROOM);
+    world.plane.kubectl_ok(["delete", "pacct", "badseed-sales", "badseed-bigid"]).unwrap();
     drop(operator);
 }
 

@@ -271,6 +271,13 @@ fn a_spec_that_asks_for_what_is_not_names_the_field_and_the_remedy_and_asks_nobo
     world.apply(&account);
     world.condition(&["mes", "-n", ROOM, "account-missing"], "Ready", "True", None, 60);
 
+    // The older one is gone, and nobody touches the younger: it goes on by itself.
+    world.delete(&["mes", "-n", ROOM, "store-missing"]);
+    world.eventually("the younger is woken", 20, |world| {
+        let mes = world.get(&["mes", "-n", ROOM, "younger"]);
+        if mes["status"].to_string().contains("IdentityInUse") { Err(mes["status"].to_string()) } else { Ok(()) }
+    });
+
     alive(&operator);
     clear(&world, ROOM);
     world.plane.kubectl_ok(["delete", "pacct", "badspec-orders", "badspec-type", "badspec-later"]).unwrap();

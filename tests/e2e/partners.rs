@@ -171,11 +171,23 @@ fn a_secret_that_aws_rotates_is_made_declared_delivered_and_followed_without_a_p
     let count =
         |operation: &str| calls.iter().filter(|call| call.operation == operation && call.outcome == "ok").count();
     assert_eq!((count("CreateSecret"), count("RotateSecret")), (1, 1));
+    only_the_stores_role_was_ever_passed(&world);
     assert_eq!(calls.iter().filter(|call| call.operation == "PutSecretValue").count(), 0, "never written by hand");
     world.condition(&["mes", "-n", "privacy", "bigid"], "Ready", "True", Some("InService"), 30);
     world.delete(&["mes", "-n", "privacy", "bigid"]);
     world.delete(&["secret", "-n", "privacy", "bigid", "bigid-seed"]);
     drop(operator);
+}
+
+/// T05: every RotateSecret of this run asked IAM whether its role may be passed.
+fn only_the_stores_role_was_ever_passed(world: &World) {
+    let judged = world.sandbox.with(|sandbox| sandbox.judgements());
+    let passed: Vec<_> = judged.iter().filter(|each| each.action == "iam:PassRole").collect();
+    assert!(!passed.is_empty(), "RotateSecret is judged");
+    for each in passed {
+        assert_eq!(each.resource, "arn:aws:iam::123456789012:role/mes-rotation", "{each:?}");
+        assert!(each.allowed, "{each:?}");
+    }
 }
 
 #[test]

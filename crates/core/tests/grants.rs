@@ -10,7 +10,7 @@ use mes_core::effect::Effect;
 use mes_core::facts::{Look, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Entry, Outcome as Ended};
-use mes_core::names::{ObjectName, Region, VersionId};
+use mes_core::names::{Identity, ObjectName, Region, VersionId};
 use mes_core::reason::Reason;
 use mes_core::scope::Debts;
 use mes_core::spec::{Onboard, Spec};
@@ -91,6 +91,28 @@ fn t03_after_a_grant_is_withdrawn_what_was_superseded_is_revoked_and_nothing_els
             again(&mut world, granted);
             passes(&mut world, 60, None);
             assert_eq!(world.journal.rotations[0].ended.map(|(ended, _)| ended), Some(Ended::Revoked), "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn t24_after_an_edit_to_an_account_that_does_not_grant_nothing_is_done_but_payments() {
+    let identity = || Identity::parse("db.example.com/payments_a").unwrap();
+    for kind in KINDS {
+        for refused in [
+            Reason::AccountNotAllowed(ObjectName::parse("other").unwrap()),
+            Reason::IdentityNotAllowed(identity()),
+            Reason::IdentityInUse(identity()),
+        ] {
+            let (mut world, superseded) = in_overlap(kind);
+            let (stages, target, replica) = (world.stages.clone(), world.target.clone(), world.replica.clone());
+            let granted = world.spec().clone();
+            world.resource.debts = Debts::are_left_by(&refused).then(|| Debts::of(&granted));
+            world.resource.spec = Err(refused.clone());
+            let done = passes(&mut world, 100, None);
+            assert!(done.iter().all(is_payment), "{kind:?} {refused:?}: {done:#?}");
+            assert_eq!((&world.stages, &world.target, &world.replica), (&stages, &target, &replica), "{refused:?}");
+            assert_eq!(world.is_live(&superseded), matches!(refused, Reason::IdentityInUse(_)), "{kind:?} {refused:?}");
         }
     }
 }

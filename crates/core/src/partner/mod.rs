@@ -349,4 +349,4 @@ pub(crate) fn filled<'a>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,4 @@
-mod documented;
+pub(crate) mod documented;
 
 use documented::DOCUMENTED;
 use proptest::prelude::*;

@@ -25,7 +25,7 @@ pub use debts::Debts;
 pub use grants::{Audience, Operator, Requirement, Selector};
 pub use named::{Account, AccountGrant, AdminReference, Holding, Named, Older, Reference, Store, StoreGrant};
 pub use partner::IdentityGrants;
-pub use value::{Inspected, admin_matches, inspect_seed, origin_of};
+pub use value::{Inspected, admin_matches, inspect_seed, origin_of, spares_admin};
 pub use written::{First, Frame, Source, Written, WrittenPartner, WrittenRotation};
 
 use crate::names::TargetName;
@@ -101,7 +101,7 @@ impl<T> Deref for Granted<T> {
 /// read or served is still deletable. `written` is the parser's, `named` what the references of it name, as found now.
 ///
 /// Total: never panics, and gives the first reason in the order store, type, account, parameters, engine, identity,
-/// schedule, overlap, regions.
+/// schedule, overlap, secret, regions.
 pub fn resolve(frame: Frame, written: Result<Written, Reason>, named: Named<'_>) -> Resource {
     let own = Granted(frame.own);
     let spec = written.and_then(|written| spec(&own, written, &named));
@@ -131,6 +131,13 @@ fn spec(own: &Own, written: Written, named: &Named<'_>) -> Result<Spec, Reason> 
     };
     let rotation = rotation::wanted(&written, served.as_ref(), store, named)?;
     let store_secret = store::secret(own, &written, store, named)?;
+    if served
+        .as_ref()
+        .and_then(|served| served.account)
+        .is_some_and(|account| partner::keeps_admin(account, &store_secret, named))
+    {
+        return Err(Reason::RotatesOwnAdmin);
+    }
     let replicas = store::replicas(&written, store)?;
     let (seed, onboard) = match written.onboard {
         Source::FromSecret(name) => (Some(Granted(name)), Onboard::FromSecret),

@@ -12,7 +12,7 @@ use crate::partner::{
     Parameters, PartnerType,
 };
 use crate::reason::Reason;
-use crate::spec::{Admin, Origin, Own};
+use crate::spec::{Admin, Origin, Own, RemoteSecret};
 
 /// Which identities a resource may rotate, and which an older resource has.
 #[derive(Debug, Clone, Default)]
@@ -265,6 +265,23 @@ fn admin(own: &Own, account: Option<&Account>, named: &Named<'_>) -> Result<Opti
         Some(AdminReference::Unreadable) => {
             Err(Reason::UnreadableReference { store: false, name: account.name.clone() })
         }
+    }
+}
+
+/// Whether the account's admin credential lies in this very secret. A store that can't be read is no proof that it does not.
+pub(super) fn keeps_admin(account: &Account, secret: &RemoteSecret, named: &Named<'_>) -> bool {
+    let Some(AdminReference::StoreSecret { store, name }) = &account.admin else { return false };
+    if *name != secret.name || *store == secret.store {
+        return *name == secret.name;
+    }
+    // Two stores may lead to one account of AWS.
+    match named.admin_store {
+        Reference::Found(admins) if admins.name == *store => {
+            let other_account =
+                admins.account.is_some() && secret.account.is_some() && admins.account != secret.account;
+            admins.region == secret.primary && !other_account
+        }
+        _ => true,
     }
 }
 

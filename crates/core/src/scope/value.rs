@@ -65,6 +65,22 @@ pub fn admin_matches(spec: &Spec, admin: &Value) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether none of these stored values is what the account logs in with: rotated, it would lock out every other resource
+/// of the account. A seed is asked by [`inspect_seed`]; this is for what is adopted, or was put into the secret by others.
+///
+/// Fault: `RotatesOwnAdmin`, before anything was sent.
+pub fn spares_admin<'a>(
+    spec: &Spec,
+    values: impl IntoIterator<Item = &'a Value>,
+    admin: Option<&Value>,
+) -> Result<(), Fault> {
+    let (Some(type_), Some(admin)) = (spec.partner, admin) else { return Ok(()) };
+    if values.into_iter().any(|value| is_admins(spec, type_, value, admin)) {
+        return Err(Fault::new(Place::Guard, FaultKind::Denied, "RotatesOwnAdmin"));
+    }
+    Ok(())
+}
+
 type Belonging = (Option<Granted<Origin>>, Option<Granted<Identity>>);
 
 /// Host and identity of a value, if both are its resource's.

@@ -8,18 +8,18 @@ const UUID: &str = "0d5f6b1e-6b6e-5c0e-9b1a-2f6f0a7f3f11";
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIIB+/a=\nMIIB\n-----END PRIVATE KEY-----\n";
 
 /// What AWS documents of one type, written down a second time, from the partners' pages and not from the table.
-pub(super) struct Documented {
-    pub(super) name: &'static str,
-    pub(super) example: &'static [(&'static str, &'static str)],
-    pub(super) optional: &'static [&'static str],
-    pub(super) rotated: &'static [&'static str],
-    pub(super) parameters: &'static [&'static str],
-    pub(super) admin: AdminSecret,
-    pub(super) identities: &'static [&'static str],
-    pub(super) host: Option<&'static str>,
+pub(crate) struct Documented {
+    pub(crate) name: &'static str,
+    pub(crate) example: &'static [(&'static str, &'static str)],
+    pub(crate) optional: &'static [&'static str],
+    pub(crate) rotated: &'static [&'static str],
+    pub(crate) parameters: &'static [&'static str],
+    pub(crate) admin: AdminSecret,
+    pub(crate) identities: &'static [&'static str],
+    pub(crate) host: Option<&'static str>,
 }
 
-pub(super) const DOCUMENTED: &[Documented] = &[
+pub(crate) const DOCUMENTED: &[Documented] = &[
     Documented {
         name: "BigIDClientSecret",
         example: &[("hostname", "acme.bigid.cloud"), ("refreshToken", "eyJ.a-b_c.d")],

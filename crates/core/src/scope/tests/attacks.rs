@@ -88,6 +88,33 @@ fn t04_an_identity_that_only_looks_like_a_granted_one_is_refused() {
 }
 
 #[test]
+fn t24_an_edit_to_another_account_serves_nothing_that_this_account_does_not_grant() {
+    let edited = |endpoint: &str, grant: AccountGrant| {
+        let mut world = minted();
+        world.spec();
+        world.partner().account = Some(object("other"));
+        world.account = Some(Account {
+            name: object("other"),
+            grants: vec![grant],
+            ..account("PostgreSQLRole", Some(endpoint), &[])
+        });
+        world
+    };
+    let (same, other) = ("postgresql://db.example.com/postgres", "postgresql://db2.example.com/postgres");
+    let grant = |namespace: &str, identities: &str| AccountGrant {
+        to: to(&[namespace]),
+        identities: vec![identities.to_owned()],
+    };
+    assert_eq!(edited(same, grant("orders", "*")).refusal(), Reason::AccountNotAllowed(object("other")));
+    assert_eq!(edited(same, grant("payments", "orders_*")).refusal().code(), "IdentityNotAllowed");
+    // Granted there too, but the stored value is of the former server: it is sent to neither.
+    let spec = edited(other, grant("payments", "payments_*")).spec();
+    let stored = value(&[("host", "db.example.com"), ("username", "payments_a"), ("password", "c4nary-v4lue")]);
+    assert_eq!(origin_of(&spec, &stored).unwrap_err(), Seed::WrongHost);
+    assert_eq!(inspect_seed(&spec, &stored, None).unwrap_err(), Seed::WrongHost);
+}
+
+#[test]
 fn an_endpoint_has_one_spelling_and_nothing_beside_it() {
     for (text, host, port, path) in [
         ("https://Acme.Example.com", "acme.example.com", 443, ""),

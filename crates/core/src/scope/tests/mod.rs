@@ -1,6 +1,7 @@
 //! Every rule of the resolver, by a table of what is written and named and what comes of it.
 
 mod attacks;
+mod every_type;
 mod values;
 
 use super::*;
@@ -81,6 +82,13 @@ static ADDRESSED: PartnerType = match aws_types::find("CiscoSecurityPlatformApiK
 };
 
 fn types(name: &str) -> Option<&'static PartnerType> {
+    if let Some(row) = name.strip_prefix("Operated").and_then(aws_types::find) {
+        let operated = Operated { contract: |_, _| Some(&Contract::DEFAULT), admin: None };
+        return Some(Box::leak(Box::new(PartnerType {
+            name: format!("Operated{}", row.name).leak(),
+            ..row.operated(operated)
+        })));
+    }
     [&CRM, &SQL, &NAMELESS, &LOSSY, &ADDRESSED]
         .into_iter()
         .find(|known| known.name == name)
@@ -110,6 +118,8 @@ struct World {
     store: Option<Store>,
     account: Option<Account>,
     admin_arn: Option<Arn>,
+    /// The store that the admin's secret lies in; absent: the resource's own.
+    admin_store: Option<Store>,
     labels: BTreeMap<String, String>,
     older: Older,
 }
@@ -200,6 +210,7 @@ fn seeded() -> World {
         store: Some(store()),
         account: None,
         admin_arn: None,
+        admin_store: None,
         labels: BTreeMap::new(),
         older: Older::default(),
     }
@@ -219,6 +230,16 @@ fn delegated() -> World {
     account.admin = Some(AdminReference::StoreSecret { store: object("default"), name });
     world.account = Some(account);
     world.admin_arn = Some(Arn::parse("arn:aws:secretsmanager:us-west-2:123456789012:secret:dd-AbCdEf").unwrap());
+    world
+}
+
+/// PostgreSQL, adopting the secret that the account's admin credential lies in: it is below the namespace's own path.
+fn adopts_admin() -> World {
+    let mut world = minted();
+    let name = SecretName::parse("prod/payments/pg").unwrap();
+    world.written.onboard = Source::Adopt;
+    world.written.secret_name = Some(name.clone());
+    world.account().admin = Some(AdminReference::StoreSecret { store: object("default"), name });
     world
 }
 
@@ -261,7 +282,7 @@ impl World {
         let named = Named {
             store: self.store.as_ref().map_or(Reference::Absent, Reference::Found),
             account: self.account.as_ref().map_or(Reference::Absent, Reference::Found),
-            admin_store: self.store.as_ref().map_or(Reference::Absent, Reference::Found),
+            admin_store: self.admin_store.as_ref().or(self.store.as_ref()).map_or(Reference::Absent, Reference::Found),
             admin_arn: self.admin_arn.as_ref(),
             namespace_labels: &self.labels,
             older: &self.older,
@@ -370,6 +391,18 @@ const REFUSED: &[Row] = &[
         drop(w.partner().parameters.insert("username".into(), "postgres".into()));
     }),
     ("IdentityNotAllowed", "db.example.com/payments_a", minted, |w| w.account().grants[0].identities.clear()),
+    ("RotatesOwnAdmin", "admin credential of its own", adopts_admin, |_| ()),
+    ("RotatesOwnAdmin", "admin credential of its own", adopts_admin, |w| {
+        // By another store that leads to the same account and region, and by one that can't be read.
+        let name = SecretName::parse("prod/payments/pg").unwrap();
+        w.account().admin = Some(AdminReference::StoreSecret { store: object("admins"), name });
+        w.admin_store = Some(Store { name: object("admins"), account: None, ..store() });
+    }),
+    ("RotatesOwnAdmin", "admin credential of its own", adopts_admin, |w| {
+        w.own = own("payments", "pg");
+        w.written.onboard = Source::FromSecret(object("seed"));
+        w.written.secret_name = None;
+    }),
     ("IdentityInUse", "db.example.com/payments_b", minted, |w| {
         w.older.identities.extend([Identity::parse("db.example.com/payments_b").unwrap()]);
     }),
@@ -608,4 +641,16 @@ fn grants_speak_to_namespaces_by_label_too() {
     assert!(!served(&[("team", "a")], selector(vec![requirement(Operator::NotIn, &["a"])])));
     assert!(served(&[("team", "")], selector(vec![requirement(Operator::Exists, &[])])));
     assert!(!served(&[("team", "")], selector(vec![requirement(Operator::DoesNotExist, &[])])));
+}
+
+#[test]
+fn a_secret_that_is_called_as_the_admins_in_another_account_or_region_is_another() {
+    let mut world = adopts_admin();
+    let name = SecretName::parse("prod/payments/pg").unwrap();
+    world.account().admin = Some(AdminReference::StoreSecret { store: object("admins"), name });
+    let elsewhere = Store { name: object("admins"), ..store() };
+    world.admin_store = Some(Store { region: region("eu-west-1"), ..elsewhere.clone() });
+    world.spec();
+    world.admin_store = Some(Store { account: Some(AccountId::parse("999999999999").unwrap()), ..elsewhere });
+    world.spec();
 }

@@ -123,6 +123,21 @@ fn the_credential_that_the_account_logs_in_with_is_never_rotated() {
     assert_eq!(code(admin_matches(&minted().spec(), &logs_in)), Some("RotatesOwnAdmin".to_owned()));
 }
 
+#[test]
+fn a_stored_value_that_the_account_logs_in_with_is_never_rotated_either() {
+    let spec = administered().spec();
+    let told = |value: &Value, admin: Option<&Value>| code(spares_admin(&spec, [value], admin));
+    let own = Some("RotatesOwnAdmin".to_owned());
+    assert_eq!(told(&value(SEED), Some(&value(&[("consumerKey", "key")]))), own, "the same key");
+    assert_eq!(told(&value(SEED), Some(&value(&[("consumerSecret", "c4nary-v4lue")]))), own, "the same secret");
+    assert_eq!(told(&value(SEED), Some(&value(&[("appId", "0xH5e0000000001")]))), own, "the same app");
+    let another = value(&[("consumerKey", "another"), ("appId", "0xH5e0000000009")]);
+    assert_eq!(told(&value(SEED), Some(&another)), None);
+    assert_eq!(told(&value(SEED), None), None, "without an admin a credential rotates itself");
+    let versions = [with("consumerKey", "former"), value(SEED)];
+    assert_eq!(code(spares_admin(&spec, &versions, Some(&value(&[("consumerKey", "key")])))), own, "any version");
+}
+
 fn code(matched: Result<(), Fault>) -> Option<String> {
     matched.err().map(|fault| fault.code.as_str().to_owned())
 }
