@@ -61,7 +61,9 @@ impl Sabotage {
             }
             (Self::MovesBlindly, "sm.UpdateSecretVersionStage") => {
                 edit(call, |body| {
-                    body.as_object_mut().map(|body| body.remove("RemoveFromVersionId"));
+                    if body["VersionStage"] == "AWSCURRENT" {
+                        body.as_object_mut().map(|body| body.remove("RemoveFromVersionId"));
+                    }
                 });
                 None
             }

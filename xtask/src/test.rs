@@ -213,6 +213,10 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
         if std::env::var_os(PROPERTIES).is_none() {
             command.env(PROPERTIES, "1");
         }
+        if program.name.ends_with("::sim") {
+            // A sample of each campaign; `cargo xtask sim` runs them whole.
+            command.env("MES_SIM_SECONDS", "8");
+        }
         if class == Class::E2e {
             // They wait more than they work, and each of these threads has a control plane of its own.
             command.env("RUST_TEST_THREADS", "5");

@@ -70,7 +70,7 @@ pub struct RotationPolicy {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(validation = (
         "self.matches(r'^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$') && self != ''",
-        "rotation.overlap must be hours, minutes and seconds in this order, such as 48h, 1h30m or 0s; days are not understood"
+        "rotation.overlap must be hours, minutes and seconds in this order, such as 48h, 1h30m or 90s; days are not understood"
     ))]
     pub overlap: Option<String>,
     /// Allow = rotate also where the old credential dies when the new one is made, so that users of it fail until they have the new one. Forbid = refuse that (DisruptionNotAllowed).
