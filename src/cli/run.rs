@@ -62,6 +62,9 @@ pub struct Arguments {
     /// Candidates of one rotation at the most.
     #[arg(long, env = "MES_ATTEMPTS", default_value_t = 3)]
     attempts: u16,
+    /// Candidates of one resource in any 24 hours, over all its Rotations, deleted ones too.
+    #[arg(long, env = "MES_MINTS_PER_DAY", default_value_t = 3)]
+    mints_per_day: u16,
     /// Between two candidates of one rotation. Secrets Manager wants at most one version in ten minutes.
     #[arg(long, env = "MES_SPACING", default_value = "10m", value_parser = duration)]
     spacing: Duration,
@@ -265,6 +268,7 @@ fn settings(arguments: &Arguments, home: Namespace, instance: String) -> Result<
             settling: signed("settling", arguments.settling)?,
             acceptance: signed("acceptance", arguments.acceptance)?,
             attempts: arguments.attempts.max(1),
+            mints_per_day: arguments.mints_per_day.max(1),
             spacing: signed("spacing", arguments.spacing)?,
             history: arguments.history,
             overdue: signed("overdue", arguments.overdue)?,

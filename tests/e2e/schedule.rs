@@ -134,6 +134,7 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
             settling: SignedDuration::from_secs(1),
             acceptance: SignedDuration::from_secs(30),
             attempts: 50,
+            mints_per_day: 1000,
             spacing: SignedDuration::from_secs(1),
             ..Bounds::default()
         },

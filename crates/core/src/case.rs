@@ -3,7 +3,7 @@
 //! Invariant: a rule reads a fact through a method here and `?`. What was not read becomes a look, what could not be
 //! read a wait, and only present and absent go on. So no rule can forget to read, or take "failed" for "absent".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -106,6 +106,11 @@ impl<'a> Case<'a> {
         let asked =
             self.ask(Look::Labelled, |sight| if let Sight::Labelled(answer) = sight { Some(answer) } else { None })?;
         Ok(asked.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// When each version of our secret was made, labelled or not.
+    pub fn versions(self) -> Verdict<Option<&'a BTreeMap<VersionId, Timestamp>>> {
+        self.ask(Look::Versions, |sight| if let Sight::Versions(answer) = sight { Some(answer) } else { None })
     }
 
     /// Holds if a later write would be taken (tried without effect); else a wait that names it.

@@ -6,6 +6,7 @@
 //! recorded, or forward from a doomed one. L1: it ends, with one live credential, no stray label and a closed journal.
 
 mod hands;
+mod mints;
 #[allow(dead_code, reason = "other tests use the rest of this world")]
 mod world;
 

@@ -168,6 +168,7 @@ pub(crate) fn unread(look: &Look) -> Sight {
         Look::Credentials { .. } => Sight::Credentials(Err(fault)),
         Look::Target(_) => Sight::Target(Err(fault)),
         Look::Labelled => Sight::Labelled(Err(fault)),
+        Look::Versions => Sight::Versions(Err(fault)),
         Look::Rehearsal { .. } => Sight::Rehearsal(Err(fault)),
     }
 }

@@ -11,7 +11,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{Acceptance, Credential, StoreSecret};
-use crate::goals::rotated::{acting, in_place, known, orphans, promotion, retirement};
+use crate::goals::rotated::{acting, in_place, known, mints, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
 use crate::partner::{Chooser, Contract, NoReturn, Overlap};
@@ -209,6 +209,7 @@ fn intend<T>(
     let listed = case.credentials(acting, known(case, secret))?;
     // What this announcement gives up is a stray from then on, not before.
     orphans::swept(case, spec, rotation, secret, listed)?;
+    mints::allowed(case, rotation)?;
     let slot = slot(spec, contract, secret, listed);
     orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
     if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create) {

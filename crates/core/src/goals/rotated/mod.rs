@@ -8,6 +8,7 @@ pub mod candidate;
 pub mod delegated;
 pub mod due;
 pub mod in_place;
+pub mod mints;
 pub mod orphans;
 pub mod promotion;
 pub mod retirement;
