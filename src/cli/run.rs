@@ -96,6 +96,10 @@ pub struct Arguments {
     /// Hosts, exact or *.suffix, that credentials without an account may be sent to beside the vendors' own.
     #[arg(long, env = "MES_SELF_ROTATING_HOSTS", value_delimiter = ',')]
     self_rotating_hosts: Vec<String>,
+    /// Whether the admission policy for people is installed. Without it nobody's right to `override` was checked, and a
+    /// person's Rotation is a plain Request, whatever it says.
+    #[arg(long, env = "MES_AUTHORITY_POLICY", default_value_t = true, action = clap::ArgAction::Set)]
+    authority_policy: bool,
     /// For tests: a store's `endpoint` may be any URL, and AWS_ENDPOINT_URL may be set.
     #[arg(long, env = "MES_ALLOW_STORE_ENDPOINTS")]
     allow_store_endpoints: bool,
@@ -277,6 +281,7 @@ fn settings(arguments: &Arguments, home: Namespace, instance: String) -> Result<
         verify: arguments.verify_interval,
         concurrency: arguments.concurrency.max(1),
         instance,
+        authority_policy: arguments.authority_policy,
         any_store_endpoint: arguments.allow_store_endpoints,
     })
 }

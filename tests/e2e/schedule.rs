@@ -142,6 +142,7 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
         verify: Duration::from_secs(3600),
         concurrency: 4,
         instance: "schedule".to_owned(),
+        authority_policy: true,
         any_store_endpoint: true,
     };
     let identity = lease::identity("schedule", &*random);

@@ -174,11 +174,19 @@ impl<'a> Case<'a> {
 
     /// Holds once every call older than this record is over: 2 D + settling since this process first saw it.
     pub fn over(self, mark: &Mark, reason: Reason) -> Verdict {
-        let bounds = self.bounds();
-        let settling =
-            self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default().max(bounds.settling);
-        let over = later(later(self.first_saw(mark), bounds.deadline * 2), settling);
+        let over = later(later(self.first_saw(mark), self.bounds().deadline * 2), self.settling());
         if self.now >= over { Ok(()) } else { Err(Step::Wait { reason, until: Some(over) }) }
+    }
+
+    /// Holds once the store has settled since this process first saw a record.
+    pub fn settled(self, mark: &Mark, reason: Reason) -> Verdict {
+        let until = later(self.first_saw(mark), self.settling());
+        if self.now >= until { Ok(()) } else { Err(Step::Wait { reason, until: Some(until) }) }
+    }
+
+    fn settling(self) -> SignedDuration {
+        let asked = self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default();
+        asked.max(self.bounds().settling)
     }
 
     /// As [`Case::over`], and `more` time beyond it.

@@ -11,7 +11,7 @@ use mes_core::facts::{
     ReplicationState, Seed, Sight, StoreSecret, Stored, SweepLine, Target,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Rotation, Trigger};
+use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Revocation, Rotation, Trigger};
 use mes_core::names::{
     Arn, CredentialId, Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid,
     VersionId,
@@ -364,6 +364,13 @@ impl World {
         self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Request, None);
     }
 
+    /// A person's alarm.
+    pub(crate) fn alarm(&mut self, name: &str, revocation: Revocation) {
+        let uid = uid(&format!("88888888-0000-4000-8000-{:0>12}", self.revision));
+        self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Compromise, None);
+        self.journal.rotations.last_mut().unwrap().revocation = revocation;
+    }
+
     fn open(&mut self, name: ObjectName, uid: Uid, trigger: Trigger, owned: Option<bool>) {
         let revision = self.revise();
         self.journal.rotations.push(Rotation {
@@ -372,6 +379,7 @@ impl World {
             revision,
             created: self.now,
             trigger,
+            revocation: Revocation::default(),
             owned,
             generated: true,
             held: false,

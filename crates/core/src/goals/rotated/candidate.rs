@@ -171,7 +171,7 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
     in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts || rotation.deleting {
+    if made >= case.bounds().attempts || rotation.deleting || case.journal.heir(rotation).is_some() {
         return case.record(rotation, vec![Entry::Abort]);
     }
     let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
@@ -183,8 +183,14 @@ pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secr
 }
 
 /// How a rotation that undid itself ended.
-pub fn undone_as(rotation: &Rotation) -> Outcome {
-    if rotation.deleting { Outcome::Cancelled } else { Outcome::Exhausted }
+pub fn undone_as(case: Case<'_>, rotation: &Rotation) -> Outcome {
+    let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
+    match rotation.deleting {
+        true => Outcome::Cancelled,
+        // Also where the compromise that it made way for is gone again: it did not fail.
+        false if case.journal.heir(rotation).is_some() || made < case.bounds().attempts => Outcome::Superseded,
+        false => Outcome::Exhausted,
+    }
 }
 
 fn intend<T>(
@@ -224,7 +230,7 @@ fn intend<T>(
             supersedes: current,
             slot,
             baseline,
-            overlap: spec.rotation.overlap,
+            overlap: if rotation.pre_empts() { SignedDuration::ZERO } else { spec.rotation.overlap },
         }],
     )
 }
