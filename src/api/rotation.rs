@@ -37,15 +37,23 @@ use super::{ObjectRef, rule};
         ".spec",
         "self.spec == oldSelf.spec",
         "spec of a Rotation is fixed: create another Rotation, and delete this one to cancel it before its promotion"
+    ),
+    validation = rule(
+        ".spec.revocation",
+        "self.spec.revocation != 'AtOnce' || self.spec.trigger == 'Compromise'",
+        "AtOnce revokes without proof that nobody holds the old credential: only with trigger Compromise"
     )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RotationSpec {
     /// The ManagedExternalSecret of this namespace that is to be rotated.
     pub resource_ref: ObjectRef,
-    /// Why. People write Request; the operator proves the others from facts and refuses them (NotDue) if they do not hold.
+    /// Why. People write Request, or Compromise where somebody has the credential who should not: then a running rotation makes way, no overlap is kept, and every earlier credential of ours is revoked. The operator proves the others from facts and refuses them (NotDue) if they do not hold.
     #[serde(default)]
     pub trigger: Trigger,
+    /// When the earlier credentials are revoked: WhenProven = once every region and target carries the new one; AtOnce (only with Compromise) = right after the promotion, whoever still holds them.
+    #[serde(default)]
+    pub revocation: Revocation,
 }
 
 /// Why a rotation was made.
@@ -56,7 +64,20 @@ pub enum Trigger {
     Expiry,
     #[default]
     Request,
+    Compromise,
     /// Of a newer version of us; never written. Not to be run as a plain Request: it may have meant more.
+    #[serde(other, skip_serializing)]
+    #[schemars(skip)]
+    Unrecognised,
+}
+
+/// When the earlier credentials are revoked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Revocation {
+    #[default]
+    WhenProven,
+    AtOnce,
+    /// Of a newer version of us; never written. What it waits for is not known: the rotation is not run.
     #[serde(other, skip_serializing)]
     #[schemars(skip)]
     Unrecognised,

@@ -50,6 +50,33 @@ impl StoreSecret {
         Ok(Some(Replica { current: current.map(|(version, _)| version) }))
     }
 
+    /// `ListSecretVersionIds` with those that have no labels: when each was made. "Secrets Manager doesn't remove versions
+    /// created less than 24 hours ago". More than 1,000 of them are no answer (`TooManyVersions`).
+    pub async fn versions(&self) -> Answer<BTreeMap<VersionId, Timestamp>> {
+        const PAGES: usize = 10;
+        let (id, mut token, mut all) = (self.id(), None::<String>, BTreeMap::new());
+        for _ in 0..PAGES {
+            let send = |client: aws_sdk_secretsmanager::Client| {
+                let asked = client.list_secret_version_ids().secret_id(&id).include_deprecated(true);
+                asked.set_next_token(token.clone()).send()
+            };
+            let Some(page) = there(self.call("ListSecretVersionIds", send).await)? else { return Ok(None) };
+            self.ours(&self.secret.primary, page.arn(), FaultKind::Denied)?;
+            for told in page.versions() {
+                let version = told.version_id().and_then(|version| VersionId::parse(version).ok());
+                let (Some(version), Some(made)) = (version, told.created_date()) else {
+                    return Err(unusable("UnreadableAnswer"));
+                };
+                all.insert(version, timestamp(made)?);
+            }
+            match page.next_token() {
+                Some(next) => token = Some(next.to_owned()),
+                None => return Ok(Some(all)),
+            }
+        }
+        Err(unusable("TooManyVersions"))
+    }
+
     /// `GetSecretValue` of one version. `Ok(None)`: the version (or the secret) is not there, or has no value yet.
     /// Faults: `NotAnObject` unless the secret is only observed, `SecretBinary`, `WrongVersion`.
     pub async fn read(&self, version: &VersionId) -> Answer<Value> {

@@ -63,6 +63,9 @@ pub struct Arguments {
     /// Candidates of one rotation at the most.
     #[arg(long, env = "MES_ATTEMPTS", default_value_t = 3)]
     attempts: u16,
+    /// Candidates of one resource in any 24 hours, over all its Rotations, deleted ones too.
+    #[arg(long, env = "MES_MINTS_PER_DAY", default_value_t = 3)]
+    mints_per_day: u16,
     /// Between two candidates of one rotation. Secrets Manager wants at most one version in ten minutes.
     #[arg(long, env = "MES_SPACING", default_value = "10m", value_parser = duration)]
     spacing: Duration,
@@ -94,6 +97,10 @@ pub struct Arguments {
     /// Hosts, exact or *.suffix, that credentials without an account may be sent to beside the vendors' own.
     #[arg(long, env = "MES_SELF_ROTATING_HOSTS", value_delimiter = ',')]
     self_rotating_hosts: Vec<String>,
+    /// Whether the admission policy for people is installed. Without it nobody's right to `override` was checked, and a
+    /// person's Rotation is a plain Request, whatever it says.
+    #[arg(long, env = "MES_AUTHORITY_POLICY", default_value_t = true, action = clap::ArgAction::Set)]
+    authority_policy: bool,
     /// For tests: a store's `endpoint` may be any URL, and AWS_ENDPOINT_URL may be set.
     #[arg(long, env = "MES_ALLOW_STORE_ENDPOINTS")]
     allow_store_endpoints: bool,
@@ -267,6 +274,7 @@ fn settings(arguments: &Arguments, home: Namespace, instance: String) -> Result<
             settling: signed("settling", arguments.settling)?,
             acceptance: signed("acceptance", arguments.acceptance)?,
             attempts: arguments.attempts.max(1),
+            mints_per_day: arguments.mints_per_day.max(1),
             spacing: signed("spacing", arguments.spacing)?,
             history: arguments.history,
             overdue: signed("overdue", arguments.overdue)?,
@@ -275,6 +283,7 @@ fn settings(arguments: &Arguments, home: Namespace, instance: String) -> Result<
         verify: arguments.verify_interval,
         concurrency: arguments.concurrency.max(1),
         instance,
+        authority_policy: arguments.authority_policy,
         any_store_endpoint: arguments.allow_store_endpoints,
     })
 }

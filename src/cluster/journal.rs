@@ -33,6 +33,7 @@ impl Namespace {
             spec: api::RotationSpec {
                 resource_ref: api::ObjectRef { name: self.own.name.as_str().to_owned() },
                 trigger: written(trigger),
+                revocation: api::Revocation::WhenProven,
             },
             status: None,
         };
@@ -97,5 +98,6 @@ fn written(trigger: Trigger) -> api::Trigger {
         Trigger::Schedule => api::Trigger::Schedule,
         Trigger::Expiry => api::Trigger::Expiry,
         Trigger::Request => api::Trigger::Request,
+        Trigger::Compromise => api::Trigger::Compromise,
     }
 }

@@ -40,6 +40,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Who reports events: the pod's name.
     pub instance: String,
+    /// Whether an admission policy checks people's right to `override`: otherwise their Rotations are plain requests.
+    pub authority_policy: bool,
     /// Whether a store's `endpoint` may be any URL. Otherwise only AWS's own hosts over https.
     pub any_store_endpoint: bool,
 }

@@ -65,6 +65,10 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
             Ok(spec) => target(subject, spec, name).await,
             Err(fault) => Err(fault),
         }),
+        Look::Versions => Sight::Versions(match reach.store_in_turn().await {
+            Ok(store) => store.versions().await,
+            Err(fault) => Err(fault),
+        }),
         Look::Labelled => Sight::Labelled(reach.namespace.labelled().await),
         Look::Rehearsal { write, version } => Sight::Rehearsal(match spec {
             Ok(spec) => rehearsal(subject, spec, write, version).await,

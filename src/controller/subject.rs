@@ -115,6 +115,7 @@ impl Subject {
         let written = parse::written(&mes);
         let (mut resource, turns) = resolve(context, &mes, own, written, &labels);
         let journal = parse::journal(&rotations, &resource.own.uid)?;
+        let journal = if context.settings.authority_policy { journal } else { journal.without_authority() };
         resource.debts = debts(context, &resource, &journal);
         let reach = Reach::of(context, &resource, turns);
         Ok(Self { mes, rotations, resource, journal, reach })

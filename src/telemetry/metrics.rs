@@ -362,6 +362,7 @@ fn trigger_name(trigger: Trigger) -> &'static str {
         Trigger::Schedule => "Schedule",
         Trigger::Expiry => "Expiry",
         Trigger::Request => "Request",
+        Trigger::Compromise => "Compromise",
     }
 }
 
@@ -372,6 +373,7 @@ fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Kept => "Kept",
         Outcome::RevokedByPartner => "RevokedByPartner",
         Outcome::Merged => "Merged",
+        Outcome::Superseded => "Superseded",
         Outcome::Cancelled => "Cancelled",
         Outcome::Exhausted => "Exhausted",
         Outcome::NotDue => "NotDue",

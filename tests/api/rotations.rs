@@ -38,12 +38,24 @@ pub(crate) fn a_rotation_is_asked_for_in_one_line() {
         rotation(
             "a trigger that is none",
             "{resourceRef: {name: crm}, trigger: Now}",
-            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Expiry\", \"Request\""),
+            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Expiry\", \"Request\", \"Compromise\""),
+        ),
+        rotation("an alarm", "{resourceRef: {name: crm}, trigger: Compromise}", Taken),
+        rotation(
+            "an alarm that waits for no proof",
+            "{resourceRef: {name: crm}, trigger: Compromise, revocation: AtOnce}",
+            Taken,
+        ),
+        rotation("the default written out", "{resourceRef: {name: crm}, revocation: WhenProven}", Taken),
+        rotation(
+            "a request that waits for no proof",
+            "{resourceRef: {name: crm}, revocation: AtOnce}",
+            Refused("spec.revocation", "only with trigger Compromise"),
         ),
         rotation(
-            "a trigger of a later version, which must not run as a plain request",
-            "{resourceRef: {name: crm}, trigger: Compromise}",
-            Refused("spec.trigger", "\"Onboarding\", \"Schedule\", \"Expiry\", \"Request\""),
+            "a revocation that is none",
+            "{resourceRef: {name: crm}, trigger: Compromise, revocation: Now}",
+            Refused("spec.revocation", "\"WhenProven\", \"AtOnce\""),
         ),
         rotation(
             "a candidate, which a later version brings",

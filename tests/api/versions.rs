@@ -2,7 +2,8 @@
 
 use managed_external_secrets::api::{
     Engine, FirstRotation, IntentEffect, ManagedExternalSecret, PartnerAccount, PartnerDeletion, RegionRole,
-    RegionState, Rotation, SecretsManagerStore, StoreDeletion, TargetDeletion, TargetType, Trigger, VersionState,
+    RegionState, Revocation, Rotation, SecretsManagerStore, StoreDeletion, TargetDeletion, TargetType, Trigger,
+    VersionState,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -49,11 +50,12 @@ fn a_resource_of_a_newer_version_parses_and_what_is_not_known_reads_as_such() {
 
 #[test]
 fn a_rotation_of_a_newer_version_parses_and_is_no_plain_request() {
-    let spec = json!({"resourceRef": {"name": "crm"}, "trigger": "Compromise", "revocation": "AtOnce"});
+    let spec = json!({"resourceRef": {"name": "crm"}, "trigger": "Alarm", "revocation": "Sooner"});
     let status =
         json!({"intent": {"effect": "Rewind", "epoch": 4}, "snapshot": {"onFailure": "Hold"}, "owed": [{"why": "x"}]});
     let rotation: Rotation = object("Rotation", spec, status);
     assert_eq!(rotation.spec.trigger, Trigger::Unrecognised);
+    assert_eq!(rotation.spec.revocation, Revocation::Unrecognised);
     let status = rotation.status.unwrap();
     assert_eq!(status.intent.unwrap().effect, IntentEffect::Unrecognised);
     assert_eq!(status.owed, [Default::default()]);
@@ -82,6 +84,7 @@ fn objects_without_a_status_or_with_the_least_of_a_spec_parse() {
 fn what_was_not_recognised_is_never_written() {
     assert!(serde_json::to_value(IntentEffect::Unrecognised).is_err());
     assert!(serde_json::to_value(Trigger::Unrecognised).is_err());
+    assert!(serde_json::to_value(Revocation::Unrecognised).is_err());
     assert!(serde_json::to_value(PartnerDeletion::Unrecognised).is_err());
     assert_eq!(serde_json::to_value(VersionState::Unknown).unwrap(), "Unknown");
 }

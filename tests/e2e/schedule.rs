@@ -136,6 +136,7 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
             settling: SignedDuration::from_secs(1),
             acceptance: SignedDuration::from_secs(30),
             attempts: 50,
+            mints_per_day: 1000,
             spacing: SignedDuration::from_secs(1),
             ..Bounds::default()
         },
@@ -143,6 +144,7 @@ async fn operate(clock: Arc<Ahead>, stop: Arc<Notify>, kubeconfig: Kubeconfig, l
         verify: Duration::from_secs(3600),
         concurrency: 4,
         instance: "schedule".to_owned(),
+        authority_policy: true,
         any_store_endpoint: true,
     };
     let identity = lease::identity("schedule", &*random);

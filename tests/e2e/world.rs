@@ -261,6 +261,7 @@ impl World {
             ["--settling", "1s"],
             ["--acceptance", "30s"],
             ["--attempts", "50"],
+            ["--mints-per-day", "1000"],
             ["--spacing", "1s"],
             ["--sweep-interval", "2s"],
         ];

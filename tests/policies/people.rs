@@ -96,9 +96,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 fn later_fields(server: &Server) {
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
     let patch = json!([
-        {"op": "replace", "path": format!("{spec}/trigger/enum"), "value": ["Onboarding", "Schedule", "Expiry", "Request", "Compromise"]},
         {"op": "add", "path": format!("{spec}/candidate"), "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
-        {"op": "add", "path": format!("{spec}/revocation"), "value": {"type": "string"}},
     ]);
     server
         .plane
@@ -307,8 +305,18 @@ fn whoever_names_something_may_use_read_or_write_it_himself() {
         ("Compromise by edit", "edit", rolled(json!({"trigger": "Compromise"})), OVERRIDE),
         ("Compromise with override", "overrider", rolled(json!({"trigger": "Compromise"})), None),
         ("Compromise by admin", "admin-of-it", rolled(json!({"trigger": "Compromise"})), None),
-        ("revocation AtOnce without override", "rotator", rolled(json!({"revocation": "AtOnce"})), OVERRIDE),
-        ("revocation AtOnce with override", "overrider", rolled(json!({"revocation": "AtOnce"})), None),
+        (
+            "revocation AtOnce without override",
+            "rotator",
+            rolled(json!({"trigger": "Compromise", "revocation": "AtOnce"})),
+            OVERRIDE,
+        ),
+        (
+            "revocation AtOnce with override",
+            "overrider",
+            rolled(json!({"trigger": "Compromise", "revocation": "AtOnce"})),
+            None,
+        ),
         ("revocation WhenProven written out", "rotator", rolled(json!({"revocation": "WhenProven"})), None),
         (
             "a version to roll back to, without override",

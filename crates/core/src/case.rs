@@ -3,7 +3,7 @@
 //! Invariant: a rule reads a fact through a method here and `?`. What was not read becomes a look, what could not be
 //! read a wait, and only present and absent go on. So no rule can forget to read, or take "failed" for "absent".
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -108,6 +108,11 @@ impl<'a> Case<'a> {
         Ok(asked.map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// When each version of our secret was made, labelled or not.
+    pub fn versions(self) -> Verdict<Option<&'a BTreeMap<VersionId, Timestamp>>> {
+        self.ask(Look::Versions, |sight| if let Sight::Versions(answer) = sight { Some(answer) } else { None })
+    }
+
     /// Holds if a later write would be taken (tried without effect); else a wait that names it.
     pub fn rehearsed(self, write: Rehearsed, version: &VersionId) -> Verdict {
         let look = Look::Rehearsal { write: write.clone(), version: version.clone() };
@@ -169,11 +174,19 @@ impl<'a> Case<'a> {
 
     /// Holds once every call older than this record is over: 2 D + settling since this process first saw it.
     pub fn over(self, mark: &Mark, reason: Reason) -> Verdict {
-        let bounds = self.bounds();
-        let settling =
-            self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default().max(bounds.settling);
-        let over = later(later(self.first_saw(mark), bounds.deadline * 2), settling);
+        let over = later(later(self.first_saw(mark), self.bounds().deadline * 2), self.settling());
         if self.now >= over { Ok(()) } else { Err(Step::Wait { reason, until: Some(over) }) }
+    }
+
+    /// Holds once the store has settled since this process first saw a record.
+    pub fn settled(self, mark: &Mark, reason: Reason) -> Verdict {
+        let until = later(self.first_saw(mark), self.settling());
+        if self.now >= until { Ok(()) } else { Err(Step::Wait { reason, until: Some(until) }) }
+    }
+
+    fn settling(self) -> SignedDuration {
+        let asked = self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default();
+        asked.max(self.bounds().settling)
     }
 
     /// As [`Case::over`], and `more` time beyond it.

@@ -128,6 +128,8 @@ pub enum Effect {
         credential: CredentialId,
         /// A version with its bytes, so that the driver proves that it ends just that one.
         version: Option<VersionId>,
+        /// Whether it is proven that nobody holds it; else a person's word stands for that.
+        proven: bool,
         /// With whose rights.
         acting: Acting,
     },

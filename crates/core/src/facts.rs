@@ -38,6 +38,8 @@ pub enum Look {
     Target(TargetName),
     /// All our Secrets in the namespace by label: one that the spec dropped still holds its version.
     Labelled,
+    /// When each version of our secret was made, also those without labels: Secrets Manager keeps each for a day at least.
+    Versions,
     /// Whether a later write would be taken, tried without effect: asked before a call from which there is no way back.
     Rehearsal {
         /// The write.
@@ -78,6 +80,8 @@ pub enum Sight {
     Target(Answer<Target>),
     /// To `Labelled`.
     Labelled(Answer<Vec<Labelled>>),
+    /// To `Versions`.
+    Versions(Answer<BTreeMap<VersionId, Timestamp>>),
     /// To `Rehearsal`: present = it would be taken; absent = what it would carry is not there.
     Rehearsal(Answer<()>),
 }
@@ -319,6 +323,8 @@ pub struct Bounds {
     pub acceptance: SignedDuration,
     /// Candidates of one rotation at the most.
     pub attempts: u16,
+    /// Candidates of one resource in any 24 hours, over all its Rotations.
+    pub mints_per_day: u16,
     /// Between two attempts.
     pub spacing: SignedDuration,
     /// Complete and failed Rotations kept a resource.
@@ -334,6 +340,7 @@ impl Default for Bounds {
             settling: SignedDuration::from_secs(60),
             acceptance: SignedDuration::from_mins(10),
             attempts: 3,
+            mints_per_day: 3,
             spacing: SignedDuration::from_mins(10),
             history: 3,
             overdue: SignedDuration::from_hours(1),

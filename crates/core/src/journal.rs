@@ -30,6 +30,8 @@ pub struct Rotation {
     pub created: Timestamp,
     /// Why it was made.
     pub trigger: Trigger,
+    /// Whether its revocations wait for proof.
+    pub revocation: Revocation,
     /// Whether its owner reference names the resource of today: `Some(false)` is a restored object, `None` a person's.
     pub owned: Option<bool>,
     /// Whether the object was made by `generateName`, so that history limits may collect it.
@@ -113,6 +115,18 @@ pub enum Trigger {
     Expiry,
     /// A person.
     Request,
+    /// A person: whoever should not have it has it. Pre-empts (P19), and no minimum overlap holds its revocations up.
+    Compromise,
+}
+
+/// What the revocations of a rotation wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Revocation {
+    /// That every holder carries the new version.
+    #[default]
+    WhenProven,
+    /// Nothing but the promotion: a person's explicit word, and only with `Compromise`.
+    AtOnce,
 }
 
 /// How a rotation ended.
@@ -126,6 +140,8 @@ pub enum Outcome {
     RevokedByPartner,
     /// An earlier rotation satisfied the request.
     Merged,
+    /// A compromise came, and took over what it owed.
+    Superseded,
     /// Given up before promotion: a person deleted it.
     Cancelled,
     /// Given up: as many candidates as a day allows were refused or lost.
@@ -220,8 +236,33 @@ impl Journal {
     /// The rotation that is driven now: the one that began, else the oldest that waits.
     pub fn open(&self) -> Option<&Rotation> {
         self.waiting().min_by_key(|rotation| {
-            (!rotation.unreadable, rotation.attempt.is_none() && !rotation.aborting, rotation.created, &rotation.name)
+            let begun = rotation.attempt.is_some() || rotation.aborting;
+            (!rotation.unreadable, !begun, !rotation.pre_empts(), rotation.created, &rotation.name)
         })
+    }
+
+    /// The rotation that `running` makes way for (P19): a compromise that has not begun, while anything else runs.
+    pub fn heir(&self, running: &Rotation) -> Option<&Rotation> {
+        let comes = |rotation: &&Rotation| {
+            rotation.pre_empts()
+                && rotation.uid != running.uid
+                && rotation.attempt.is_none()
+                && !rotation.aborting
+                && !rotation.unreadable
+                && rotation.owned != Some(false)
+                && !rotation.cancelled()
+        };
+        let next = self.waiting().filter(comes).min_by_key(|rotation| (rotation.created, &rotation.name));
+        next.filter(|_| !running.pre_empts())
+    }
+
+    /// The same where nobody's right to raise an alarm was checked: a person's rotation is a plain request (T28).
+    pub fn without_authority(mut self) -> Self {
+        for rotation in self.rotations.iter_mut().filter(|rotation| rotation.trigger == Trigger::Compromise) {
+            rotation.trigger = Trigger::Request;
+            rotation.revocation = Revocation::WhenProven;
+        }
+        self
     }
 
     /// Every rotation that has not ended.
@@ -253,6 +294,22 @@ impl Journal {
 }
 
 impl Rotation {
+    /// Whether it makes a running one give way.
+    pub fn pre_empts(&self) -> bool {
+        self.trigger == Trigger::Compromise
+    }
+
+    /// Whether what was current before is revoked without proof that nobody holds it.
+    pub fn at_once(&self) -> bool {
+        self.trigger == Trigger::Compromise && self.revocation == Revocation::AtOnce
+    }
+
+    /// Whether a person deleted it and nothing stands against that: what it took over from another, nobody else would pay.
+    pub fn cancelled(&self) -> bool {
+        let took_over = self.pre_empts() && !self.owed.is_empty();
+        self.deleting && !took_over
+    }
+
     /// Whether AWSCURRENT may already be on its way: no abort from here.
     pub fn promoting(&self) -> bool {
         self.promoted.is_some() || self.attempt.as_ref().is_some_and(|attempt| attempt.step == IntentStep::Promote)

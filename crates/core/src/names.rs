@@ -99,6 +99,15 @@ impl VersionId {
     pub fn first(resource: &Uid, n: u16) -> Self {
         Self(format!("{resource}-{n}"))
     }
+
+    /// Whether it is of the form that [`VersionId::of`] gives: the version of an attempt, whichever Rotation's, also of one
+    /// that is gone. A person's versions (a bare UUID, mostly) are not, and neither is a first value of any resource, which
+    /// is numbered from 0.
+    pub fn is_attempts(&self) -> bool {
+        const UID: usize = 36;
+        let number = |uid: &str, number: &str| uid.len() == UID && number.parse().is_ok_and(|number: u16| number > 0);
+        self.0.rsplit_once('-').is_some_and(|(uid, attempt)| number(uid, attempt))
+    }
 }
 
 impl Uid {
@@ -177,5 +186,14 @@ mod tests {
         assert!(Namespace::parse("Pay").is_err() && Namespace::parse("-a").is_err() && Namespace::parse("").is_err());
         assert!(ObjectName::parse("a.b-c").is_ok() && ObjectName::parse("a..b").is_err());
         assert!(AccountId::parse("123456789012").is_ok() && AccountId::parse("12345678901").is_err());
+    }
+
+    #[test]
+    fn the_version_of_an_attempt_is_told_from_a_first_value_and_from_a_persons() {
+        let uid = Uid::parse("33333333-0000-4000-8000-000000000000").unwrap();
+        assert!(VersionId::of(&uid, 1).is_attempts() && VersionId::of(&uid, u16::MAX).is_attempts());
+        assert!(!VersionId::first(&uid, 0).is_attempts());
+        let persons = VersionId::parse("33333333-0000-4000-8000-000000000001").unwrap();
+        assert!(!persons.is_attempts());
     }
 }

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::duration::DurationProblem;
 use crate::facts::Rehearsed;
 use crate::fault::{Fault, FaultKind, Place};
@@ -165,6 +167,13 @@ pub enum Reason {
     CandidateNotAccepted,
     /// Attempts of today are used up or spaced.
     AttemptsSpaced,
+    /// As many candidates were made within 24 hours as the operator makes.
+    MintsOfTheDay {
+        /// How many that is.
+        most: usize,
+        /// Until when no other is made.
+        until: Timestamp,
+    },
     /// Nothing to do before the next rotation.
     NotDue,
     /// The rotation waits for a region.
@@ -328,7 +337,7 @@ impl Reason {
             Self::GraceRunning => "GraceRunning",
             Self::Settling => "Settling",
             Self::CandidateNotAccepted => "CandidateNotAccepted",
-            Self::AttemptsSpaced => "AttemptsSpaced",
+            Self::AttemptsSpaced | Self::MintsOfTheDay { .. } => "AttemptsSpaced",
             Self::NotDue => "NotDue",
             Self::RegionCarriesOld(_) | Self::TargetCarriesOld(_) => "WaitingForProof",
             Self::WaitingForOverlap => "WaitingForOverlap",
@@ -416,6 +425,7 @@ impl fmt::Display for Reason {
             Self::Settling => f.write_str("done, and not yet seen"),
             Self::CandidateNotAccepted => f.write_str("the partner does not accept the candidate yet"),
             Self::AttemptsSpaced => f.write_str("waiting before the next attempt"),
+            Self::MintsOfTheDay { most, until } => write!(f, "{most} candidates were made within 24 hours, which is all that --mints-per-day allows a resource; the next one is made from {until} on"),
             Self::NotDue => f.write_str("nothing to do before the next rotation"),
             Self::RegionCarriesOld(region) => write!(f, "{region} does not serve the new version yet"),
             Self::TargetCarriesOld(target) => write!(f, "Secret {target} does not carry the new version yet"),

@@ -71,6 +71,7 @@ impl Tries {
             | Sight::Credentials(Err(fault))
             | Sight::Target(Err(fault))
             | Sight::Labelled(Err(fault))
+            | Sight::Versions(Err(fault))
             | Sight::Rehearsal(Err(fault)) => Some(fault.clone()),
             _ => None,
         };
@@ -90,6 +91,7 @@ impl Tries {
             Look::StoreSecret
             | Look::Replica(_)
             | Look::Version(_)
+            | Look::Versions
             | Look::Rehearsal { write: Rehearsed::Label, .. } => Place::SecretsManager,
             Look::Target(_) | Look::Labelled | Look::Rehearsal { write: Rehearsed::Target(_), .. } => Place::Cluster,
         };

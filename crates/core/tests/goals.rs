@@ -10,7 +10,7 @@ use mes_core::decide::{Goal, Step, Verdict};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Look, Ownership, Seed, Sight, StoreSecret};
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{Entry, IntentStep, Outcome as Ended, Trigger};
+use mes_core::journal::{Entry, IntentStep, Outcome as Ended, Revocation, Trigger};
 use mes_core::names::{ObjectName, Region, Slot, Stage, VersionId};
 use mes_core::reason::Reason;
 use mes_core::schedule::Schedule;
@@ -686,4 +686,37 @@ fn a_seed_that_is_refused_makes_nothing_anywhere() {
         let told = decision.verdict(Goal::Onboarded).cloned();
         assert!(matches!(&told, Some(Err(Step::Blocked(reason))) if reason.code() == code), "{told:?}");
     }
+}
+
+#[test]
+fn at_once_a_region_that_does_not_answer_holds_nothing_up_and_the_event_says_so() {
+    for (revocation, expected) in [(Revocation::AtOnce, true), (Revocation::WhenProven, false)] {
+        let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+        for _ in 0..200 {
+            world.pass(|_| Outcome::Fine);
+        }
+        assert!(world.resource.noted.onboarded && world.journal.waiting().next().is_none());
+        let silent = Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout");
+        let region = Region::parse("eu-west-1").unwrap();
+        world.answers.insert(Look::Replica(region), Sight::Replica(Err(silent)));
+        world.alarm("crm-alarm", revocation);
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            if let Some(effect @ Effect::Revoke { .. }) = world.pass(|_| Outcome::Fine) {
+                told.push(mes_core::status::event(&effect).unwrap().reason);
+            }
+        }
+        let reasons: &[&str] = if expected { &["RevokedWithoutProof"] } else { &[] };
+        assert_eq!(told, reasons, "{revocation:?}");
+    }
+}
+
+#[test]
+fn t28_where_no_policy_checks_the_right_to_it_an_alarm_is_a_plain_request() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    world.alarm("crm-alarm", Revocation::AtOnce);
+    let plain = world.journal.clone().without_authority();
+    let [rotation] = &plain.rotations[..] else { panic!("{plain:?}") };
+    assert_eq!((rotation.trigger, rotation.revocation), (Trigger::Request, Revocation::WhenProven));
+    assert!(!rotation.pre_empts() && !rotation.at_once());
 }

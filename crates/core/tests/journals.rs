@@ -69,7 +69,7 @@ proptest! {
         let scene = Scene::of(seed);
         let (decision, asked) = scene.whole(None);
         for (_, verdict) in &decision.goals {
-            let Err(Step::Act(Effect::Revoke { credential, version, debtor, .. })) = verdict else { continue };
+            let Err(Step::Act(Effect::Revoke { credential, version, debtor, proven, .. })) = verdict else { continue };
             let listed = asked.iter().find_map(|look| scene.credentials(look)).expect("listed before");
             let there = listed.iter().find(|each| each.id == *credential);
             let ours = there.map(|there| !there.versions.is_empty() || there.tag.is_some());
@@ -90,6 +90,8 @@ proptest! {
                 rotation.uid == *debtor && rotation.owed.get(credential).is_some_and(|owed| owed.doomed.is_some())
             });
             prop_assert!(doomed, "announced first");
+            let by_word = scene.world.journal.rotations.iter().any(|rotation| rotation.uid == *debtor && rotation.at_once());
+            prop_assert!(*proven || by_word, "only a person's word stands for proof");
         }
     }
 

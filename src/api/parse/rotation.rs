@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mes_core::duration;
 use mes_core::fault::Fault;
-use mes_core::journal::{Attempt, Entry, Illegal, IntentStep, Journal, Outcome, Owed, Rotation, Trigger};
+use mes_core::journal::{Attempt, Entry, Illegal, IntentStep, Journal, Outcome, Owed, Revocation, Rotation, Trigger};
 use mes_core::names::{CredentialId, ObjectName, Revision, Slot, Uid, VersionId};
 
 use super::{held, part, time};
@@ -149,6 +149,9 @@ fn conditions(rotation: &Rotation) -> Vec<Condition> {
     let promoted = match (rotation.promoted, ended(true)) {
         (Some(at), _) => condition("Promoted", "True", "Promoted", at, "the new credential is in use"),
         (None, Some((_, at))) => condition("Promoted", "False", "Aborted", at, "given up before promotion"),
+        (None, None) if rotation.aborting && rotation.ended.is_some() => {
+            condition("Promoted", "False", "Aborted", made, "given up before promotion")
+        }
         (None, None) => condition("Promoted", "False", "InProgress", made, "the old credential is in use"),
     };
     let complete = match (ended(false), ended(true)) {
@@ -160,11 +163,12 @@ fn conditions(rotation: &Rotation) -> Vec<Condition> {
     [promoted, complete].into_iter().chain(failed).collect()
 }
 
-const OUTCOMES: [Outcome; 12] = [
+const OUTCOMES: [Outcome; 13] = [
     Outcome::Revoked,
     Outcome::Kept,
     Outcome::RevokedByPartner,
     Outcome::Merged,
+    Outcome::Superseded,
     Outcome::Cancelled,
     Outcome::Exhausted,
     Outcome::NotDue,
@@ -181,6 +185,7 @@ fn name(outcome: Outcome) -> &'static str {
         Outcome::Kept => "Kept",
         Outcome::RevokedByPartner => "RevokedByPartner",
         Outcome::Merged => "Merged",
+        Outcome::Superseded => "Superseded",
         Outcome::Cancelled => "Cancelled",
         Outcome::Exhausted => "Exhausted",
         Outcome::NotDue => "NotDue",
@@ -204,7 +209,7 @@ fn why(outcome: Outcome) -> &'static str {
         Outcome::CandidateRejected => {
             "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one (Rotation with candidate.fromSecret)"
         }
-        Outcome::Revoked | Outcome::Kept | Outcome::RevokedByPartner | Outcome::Merged => "",
+        Outcome::Revoked | Outcome::Kept | Outcome::RevokedByPartner | Outcome::Merged | Outcome::Superseded => "",
     }
 }
 
@@ -215,7 +220,13 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         api::Trigger::Schedule => Some(Trigger::Schedule),
         api::Trigger::Expiry => Some(Trigger::Expiry),
         api::Trigger::Request => Some(Trigger::Request),
+        api::Trigger::Compromise => Some(Trigger::Compromise),
         api::Trigger::Unrecognised => None,
+    };
+    let revocation = match rotation.spec.revocation {
+        api::Revocation::WhenProven => Some(Revocation::WhenProven),
+        api::Revocation::AtOnce => Some(Revocation::AtOnce),
+        api::Revocation::Unrecognised => None,
     };
     let owners =
         metadata.owner_references.iter().flatten().filter(|reference| {
@@ -228,6 +239,7 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         revision: part(metadata.resource_version.as_ref(), Revision::parse)?,
         created: metadata.creation_timestamp.as_ref().map(time).ok_or_else(super::not_an_object)?,
         trigger: trigger.unwrap_or(Trigger::Request),
+        revocation: revocation.unwrap_or_default(),
         owned,
         generated: metadata.generate_name.is_some(),
         held: held(metadata),
@@ -243,7 +255,7 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         unreadable: false,
     };
     let status = rotation.status.clone().unwrap_or_default();
-    let read = trigger.and_then(|_| with_status(blank.clone(), &status));
+    let read = trigger.zip(revocation).and_then(|_| with_status(blank.clone(), &status));
     Ok(read.unwrap_or_else(|| Rotation { unreadable: true, ended: ended(&status), ..blank }))
 }
 

@@ -3,6 +3,7 @@
 //! The messages are the ones of the code, told of an example. A test holds the page to every reason in the code.
 //! Called by `cli::docs`.
 
+use jiff::Timestamp;
 use mes_core::duration::DurationProblem;
 use mes_core::facts::Rehearsed;
 use mes_core::fault::{Fault, FaultKind, Place};
@@ -210,6 +211,7 @@ fn samples() -> Vec<Reason> {
         Reason::Settling,
         Reason::CandidateNotAccepted,
         Reason::AttemptsSpaced,
+        Reason::MintsOfTheDay { most: 3, until: Timestamp::UNIX_EPOCH },
         Reason::NotDue,
         Reason::RegionCarriesOld(region()),
         Reason::TargetCarriesOld(target()),

@@ -34,12 +34,13 @@ const NAMESPACES: &str = include_str!("manifests/namespaces.yaml");
 const PLATFORM: &str = include_str!("manifests/platform.yaml");
 
 /// The short bounds under which a person can watch; the defaults are made for AWS as it is.
-pub const SHORT: [(&str, &str); 6] = [
+pub const SHORT: [(&str, &str); 7] = [
     ("deadline", "3s"),
     ("settling", "1s"),
     ("sweep-interval", "2s"),
     ("acceptance", "30s"),
     ("attempts", "50"),
+    ("mints-per-day", "1000"),
     ("spacing", "1s"),
 ];
 

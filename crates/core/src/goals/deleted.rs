@@ -157,7 +157,13 @@ fn credentials(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
         }
         _ => {
             let version = credential.versions.first().cloned();
-            case.act(Effect::Revoke { debtor: debtor.clone(), credential: credential.id.clone(), version, acting })
+            case.act(Effect::Revoke {
+                debtor: debtor.clone(),
+                credential: credential.id.clone(),
+                version,
+                proven: true,
+                acting,
+            })
         }
     })
 }

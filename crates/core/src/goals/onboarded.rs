@@ -145,7 +145,9 @@ fn minted(case: Case<'_>, spec: &Spec, secret: Option<&StoreSecret>) -> Verdict 
     };
     ours(case, spec, secret)?;
     match (case.journal.open(), secret.current()) {
-        (Some(open), _) if open.promoted.is_none() => Err(Step::Wait { reason: Reason::Onboarding, until: None }),
+        (Some(open), _) if open.promoted.is_none() && case.journal.last_promoted().is_none() => {
+            Err(Step::Wait { reason: Reason::Onboarding, until: None })
+        }
         (open, Some(current)) => match (case.acceptance(current)?, open) {
             (Some(Acceptance::Accepted), _) => Ok(()),
             // One more would only wait behind the one that is open.

@@ -34,6 +34,14 @@ pub fn event(effect: &Effect) -> Option<Event> {
         Effect::ApplyTarget { target, version, .. } => {
             event("TargetUpdated", format!("Secret {target} carries version {version}"), None)
         }
+        Effect::Revoke { credential, proven: false, .. } => Some(Event {
+            warning: true,
+            reason: "RevokedWithoutProof",
+            note: printable(&format!(
+                "{credential} was revoked at the partner at once, as its Rotation asks (revocation: AtOnce); a region or Secret that is not known to carry AWSCURRENT may hold a dead credential until it does"
+            )),
+            rotation: None,
+        }),
         Effect::Revoke { credential, .. } => event("Revoked", format!("{credential} was revoked at the partner"), None),
         Effect::Record { rotation, entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::Intend { number: 1, .. } => {
@@ -113,6 +121,7 @@ pub fn outcome_code(outcome: Outcome) -> &'static str {
         Outcome::Kept => "Kept",
         Outcome::RevokedByPartner => "RevokedByPartner",
         Outcome::Merged => "Merged",
+        Outcome::Superseded => "Superseded",
         Outcome::Cancelled => "Cancelled",
         Outcome::Exhausted => "Exhausted",
         Outcome::NotDue => "NotDue",
@@ -131,5 +140,6 @@ pub fn trigger_code(trigger: Trigger) -> &'static str {
         Trigger::Schedule => "Schedule",
         Trigger::Expiry => "Expiry",
         Trigger::Request => "Request",
+        Trigger::Compromise => "Compromise",
     }
 }

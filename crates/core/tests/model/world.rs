@@ -11,7 +11,7 @@ use mes_core::facts::{
     ReplicationState, Seed, Sight, StoreSecret, Stored, SweepLine, Target,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Rotation, Trigger};
+use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Revocation, Rotation, Trigger};
 use mes_core::names::{
     Arn, CredentialId, Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid,
     VersionId,
@@ -160,6 +160,10 @@ pub(crate) struct World {
     /// How far a wait moves the clock at most.
     pub(crate) longest_sleep: SignedDuration,
     minted: BTreeSet<Tag>,
+    /// When each version was put.
+    made_at: BTreeMap<VersionId, Timestamp>,
+    /// When the partner made a candidate, or one of our own making was put.
+    pub(crate) mints: Vec<Timestamp>,
     /// When a credential that was replaced ends by itself.
     pub(crate) deaths: BTreeMap<u32, Timestamp>,
     /// Credentials whose value never reached the store.
@@ -279,6 +283,8 @@ impl World {
             bounds: bounds(),
             longest_sleep: SignedDuration::from_hours(24 * 400),
             minted: BTreeSet::new(),
+            made_at: BTreeMap::new(),
+            mints: Vec::new(),
             deaths: BTreeMap::new(),
             lost: BTreeSet::new(),
             legal_or_refused: false,
@@ -354,8 +360,15 @@ impl World {
 
     /// A person's Rotation.
     pub(crate) fn request(&mut self, name: &str) {
-        let uid = uid(&format!("44444444-0000-4000-8000-{:0>12}", self.journal.rotations.len()));
+        let uid = uid(&format!("44444444-0000-4000-8000-{:0>12}", self.revision));
         self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Request, None);
+    }
+
+    /// A person's alarm.
+    pub(crate) fn alarm(&mut self, name: &str, revocation: Revocation) {
+        let uid = uid(&format!("88888888-0000-4000-8000-{:0>12}", self.revision));
+        self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Compromise, None);
+        self.journal.rotations.last_mut().unwrap().revocation = revocation;
     }
 
     fn open(&mut self, name: ObjectName, uid: Uid, trigger: Trigger, owned: Option<bool>) {
@@ -366,6 +379,7 @@ impl World {
             revision,
             created: self.now,
             trigger,
+            revocation: Revocation::default(),
             owned,
             generated: true,
             held: false,
@@ -540,6 +554,7 @@ impl World {
         }
         let bytes = self.fresh();
         self.creates += 1;
+        self.mints.push(self.now);
         assert!(self.minted.insert(tag.clone()), "S7: one attempt created twice: {tag}");
         let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
         match self.kind {
@@ -616,6 +631,7 @@ impl World {
                 render: None,
             }))),
             Look::Rehearsal { version, .. } => Sight::Rehearsal(Ok(self.bytes.get(version).map(|_| ()))),
+            Look::Versions => Sight::Versions(Ok(self.made.then(|| self.made_at.clone()))),
             Look::Labelled => Sight::Labelled(Ok(Some(
                 self.target
                     .iter()
@@ -684,6 +700,7 @@ impl World {
         }
         let first = self.bytes.is_empty();
         self.bytes.insert(version.clone(), (bytes, slot));
+        self.made_at.entry(version.clone()).or_insert(self.now);
         self.label(stage, version);
         if first {
             self.label(Stage::CURRENT, version);
@@ -732,6 +749,7 @@ impl World {
             Effect::Onboard { version } => self.put(version, 1, self.spec().slots.first().cloned(), Stage::CURRENT)?,
             Effect::Compose { version, slot, .. } => {
                 let bytes = self.fresh();
+                self.mints.push(self.now);
                 self.put(version, bytes, slot.clone(), Stage::PENDING)?;
             }
             Effect::Mint { version, tag, .. } => {
@@ -824,6 +842,7 @@ fn bounds() -> Bounds {
         settling: SignedDuration::from_secs(3),
         acceptance: SignedDuration::from_secs(30),
         attempts: 50,
+        mints_per_day: 1000,
         spacing: SignedDuration::from_secs(1),
         ..Bounds::default()
     }

@@ -10,7 +10,7 @@ use mes_core::facts::{
     StoreSecret, Stored,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{Attempt, IntentStep, Journal, Outcome as Ended, Owed, Rotation, Trigger};
+use mes_core::journal::{Attempt, IntentStep, Journal, Outcome as Ended, Owed, Revocation, Rotation, Trigger};
 use mes_core::names::{CredentialId, ObjectName, Region, RoleArn, Slot, Stage, Tag, Uid, VersionId};
 use mes_core::reason::Reason;
 use mes_core::schedule::Schedule;
@@ -168,6 +168,7 @@ pub(crate) fn unread(look: &Look) -> Sight {
         Look::Credentials { .. } => Sight::Credentials(Err(fault)),
         Look::Target(_) => Sight::Target(Err(fault)),
         Look::Labelled => Sight::Labelled(Err(fault)),
+        Look::Versions => Sight::Versions(Err(fault)),
         Look::Rehearsal { .. } => Sight::Rehearsal(Err(fault)),
     }
 }
@@ -335,7 +336,14 @@ pub(crate) fn journal(dice: &mut Dice, world: &World) -> Journal {
             uid,
             revision: mes_core::names::Revision::parse(format!("9{number}")).unwrap(),
             created: world.now,
-            trigger: dice.one(&[Trigger::Onboarding, Trigger::Schedule, Trigger::Expiry, Trigger::Request]),
+            trigger: dice.one(&[
+                Trigger::Onboarding,
+                Trigger::Schedule,
+                Trigger::Expiry,
+                Trigger::Request,
+                Trigger::Compromise,
+            ]),
+            revocation: dice.one(&[Revocation::WhenProven, Revocation::AtOnce]),
             owned: dice.one(&[None, Some(true), Some(false)]),
             generated: dice.once_in(2),
             held: dice.once_in(2),

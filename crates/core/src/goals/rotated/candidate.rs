@@ -11,7 +11,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{Acceptance, Credential, StoreSecret};
-use crate::goals::rotated::{acting, in_place, known, orphans, promotion, retirement};
+use crate::goals::rotated::{acting, in_place, known, mints, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
 use crate::partner::{Chooser, Contract, NoReturn, Overlap};
@@ -171,7 +171,7 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
     in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts || rotation.deleting {
+    if made >= case.bounds().attempts || rotation.deleting || case.journal.heir(rotation).is_some() {
         return case.record(rotation, vec![Entry::Abort]);
     }
     let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
@@ -183,8 +183,14 @@ pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secr
 }
 
 /// How a rotation that undid itself ended.
-pub fn undone_as(rotation: &Rotation) -> Outcome {
-    if rotation.deleting { Outcome::Cancelled } else { Outcome::Exhausted }
+pub fn undone_as(case: Case<'_>, rotation: &Rotation) -> Outcome {
+    let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
+    match rotation.deleting {
+        true => Outcome::Cancelled,
+        // Also where the compromise that it made way for is gone again: it did not fail.
+        false if case.journal.heir(rotation).is_some() || made < case.bounds().attempts => Outcome::Superseded,
+        false => Outcome::Exhausted,
+    }
 }
 
 fn intend<T>(
@@ -209,6 +215,7 @@ fn intend<T>(
     let listed = case.credentials(acting, known(case, secret))?;
     // What this announcement gives up is a stray from then on, not before.
     orphans::swept(case, spec, rotation, secret, listed)?;
+    mints::allowed(case, rotation)?;
     let slot = slot(spec, contract, secret, listed);
     orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
     if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create) {
@@ -223,7 +230,7 @@ fn intend<T>(
             supersedes: current,
             slot,
             baseline,
-            overlap: spec.rotation.overlap,
+            overlap: if rotation.pre_empts() { SignedDuration::ZERO } else { spec.rotation.overlap },
         }],
     )
 }

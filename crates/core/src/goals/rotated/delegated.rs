@@ -9,7 +9,7 @@ use crate::effect::Effect;
 use crate::facts::StoreSecret;
 use crate::goals::onboarded::claimed;
 use crate::goals::rotated::due;
-use crate::journal::{Entry, Outcome, Trigger};
+use crate::journal::{Entry, Outcome, Rotation, Trigger};
 use crate::names::Stage;
 use crate::reason::Reason;
 use crate::spec::Delegation;
@@ -17,10 +17,8 @@ use crate::spec::Delegation;
 /// The rule.
 pub fn delegated(case: Case<'_>, wanted: &Delegation) -> Verdict {
     let secret = claimed(case)?;
-    if let Some(request) = case
-        .journal
-        .waiting()
-        .find(|rotation| rotation.trigger == Trigger::Request && rotation.attempt.is_none() && !rotation.unreadable)
+    if let Some(request) =
+        case.journal.waiting().find(|rotation| asked(rotation) && rotation.attempt.is_none() && !rotation.unreadable)
     {
         // `RotateSecret` has no notion of a request that is cancelled, merged or queued: AWS's console or CLI rotates now.
         return case.record(request, vec![Entry::End(Outcome::EngineNotSupported)]);
@@ -28,6 +26,11 @@ pub fn delegated(case: Case<'_>, wanted: &Delegation) -> Verdict {
     declared(case, wanted, secret)?;
     told(case, secret)?;
     late(case, secret)
+}
+
+/// By a person.
+fn asked(rotation: &Rotation) -> bool {
+    matches!(rotation.trigger, Trigger::Request | Trigger::Compromise)
 }
 
 /// AWS knows what is wanted. Setting a schedule would rotate at once unless told otherwise, so only the first says so.

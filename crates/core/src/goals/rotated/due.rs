@@ -1,6 +1,6 @@
 //! When a rotation starts and why; its name; what becomes of requests.
 //!
-//! Invariant: a rotation starts for a due time, the first replacement of a seed, or a person's request; never for a
+//! Invariant: a rotation starts for a due time, the first replacement of a seed, or a person's request or alarm; never for a
 //! restart, a relist, or an edit (S12). Triggers of the operator are derived again from facts: a forged or restored
 //! object rotates nothing.
 
@@ -87,14 +87,19 @@ pub fn answered(case: Case<'_>) -> Verdict {
         let outcome = match waiting.trigger {
             _ if begun => None,
             _ if waiting.owned == Some(false) => Some(Outcome::Restored),
-            _ if waiting.deleting => Some(Outcome::Cancelled),
-            Trigger::Request if case.resource.contract().is_none() => Some(Outcome::EngineNotSupported),
+            _ if waiting.cancelled() => Some(Outcome::Cancelled),
+            Trigger::Request | Trigger::Compromise if case.resource.contract().is_none() => {
+                Some(Outcome::EngineNotSupported)
+            }
             // Asked for before the running one began: that one makes it true.
             Trigger::Request if merged(waiting, open) => Some(Outcome::Merged),
-            Trigger::Request => None,
+            // Only another compromise, that revokes as soon, is what this one asks for.
+            Trigger::Compromise if merged(waiting, open.filter(|open| covers(open, waiting))) => Some(Outcome::Merged),
+            Trigger::Request | Trigger::Compromise => None,
             Trigger::Schedule | Trigger::Expiry | Trigger::Onboarding => {
                 let derived = case.resource.spec.as_ref().is_ok_and(|spec| trigger(case, spec) == Ok(waiting.trigger));
-                let minting = waiting.trigger == Trigger::Onboarding && !case.resource.noted.onboarded && is_mint(case);
+                let none_yet = !case.resource.noted.onboarded && case.journal.last_promoted().is_none();
+                let minting = waiting.trigger == Trigger::Onboarding && none_yet && is_mint(case);
                 (!derived && !minting).then_some(Outcome::NotDue)
             }
         };
@@ -109,6 +114,10 @@ fn merged(request: &Rotation, open: Option<&Rotation>) -> bool {
     let goes_on = open.filter(|open| open.uid != request.uid && !open.aborting && !open.deleting);
     let began = goes_on.and_then(|open| open.attempt.as_ref());
     began.is_some_and(|attempt| attempt.number == 1 && request.created < attempt.time)
+}
+
+fn covers(open: &Rotation, waiting: &Rotation) -> bool {
+    open.pre_empts() && open.revocation >= waiting.revocation && waiting.owed.is_empty()
 }
 
 fn is_mint(case: Case<'_>) -> bool {

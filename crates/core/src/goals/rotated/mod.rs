@@ -8,6 +8,7 @@ pub mod candidate;
 pub mod delegated;
 pub mod due;
 pub mod in_place;
+pub mod mints;
 pub mod orphans;
 pub mod promotion;
 pub mod retirement;
@@ -60,9 +61,16 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     if !served && spec.onboard != Onboard::Mint {
         return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
     }
+    // That a first value is in use is told by the status. Begun before it says so, a rotation would supersede nothing: what
+    // is in use would be owed by nobody, and in place it would die without a rehearsal.
+    let none_yet = spec.onboard == Onboard::Mint && case.journal.last_promoted().is_none();
+    if rotation.attempt.is_none() && !case.resource.noted.onboarded && !none_yet {
+        return case.wait(Reason::NotOnboarded, 2);
+    }
     let passed = promotion::passed(rotation, secret);
     let undoable = !rotation.promoting() && !passed && !in_place::begun(contract, rotation);
-    if rotation.deleting && undoable && !rotation.aborting {
+    let heir = case.journal.heir(rotation);
+    if (rotation.cancelled() || heir.is_some()) && undoable && !rotation.aborting {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.aborting {
@@ -70,9 +78,14 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     }
     let attempt =
         if passed { promotion::noted(case, rotation)? } else { brought_in(case, spec, contract, rotation, secret)? };
+    if let Some(heir) = heir {
+        return handed_over(case, rotation, heir, secret);
+    }
     retirement::overlapped(case, spec, rotation)?;
     promotion::in_force(case, rotation, attempt, secret)?;
-    retirement::delivered(case, spec, attempt)?;
+    if !rotation.at_once() {
+        retirement::delivered(case, spec, attempt)?;
+    }
     retirement::retired(case, spec, rotation, secret)?;
     retirement::clean(case, rotation, secret)?;
     let outcome = match attempt.supersedes {
@@ -81,6 +94,30 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
         Some(_) => Outcome::Revoked,
     };
     case.record(rotation, vec![Entry::End(outcome)])
+}
+
+/// P19: what a promoted rotation owes is owed by the one that pre-empts it before it ends. What AWSCURRENT holds now is not
+/// owed yet: the heir owes it with its own promotion.
+fn handed_over(case: Case<'_>, rotation: &Rotation, heir: &Rotation, secret: &StoreSecret) -> Verdict {
+    held(case, heir)?;
+    let mut entries = Vec::new();
+    for (id, owed) in &rotation.owed {
+        let in_use = owed.version.is_some() && owed.version.as_ref() == secret.current();
+        let doomed = owed.doomed.is_some();
+        let taken = heir.owed.get(id).is_some_and(|taken| !doomed || taken.doomed.is_some());
+        if taken || in_use && !doomed {
+            continue;
+        }
+        entries.push(if doomed {
+            Entry::Doom(id.clone(), owed.version.clone())
+        } else {
+            Entry::Owe([(id.clone(), owed.version.clone())].into())
+        });
+    }
+    if entries.is_empty() {
+        return case.record(rotation, vec![Entry::End(Outcome::Superseded)]);
+    }
+    case.record(heir, entries)
 }
 
 /// Lines 4 to 9, which bring the candidate in; they hold until AWSCURRENT is on it.
@@ -117,7 +154,9 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
                 rest => Some(rest),
             }
         }
-        (Engine::Operator(_), Some(rotation)) if rotation.promoted.is_some() && !rotation.deleting => {
+        (Engine::Operator(_), Some(rotation))
+            if rotation.promoted.is_some() && !rotation.deleting && case.journal.heir(rotation).is_none() =>
+        {
             retirement::overlapped(case, spec, rotation).err().map(Err)
         }
         _ => None,

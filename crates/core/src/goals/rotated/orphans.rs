@@ -86,7 +86,9 @@ pub fn room(
     match left {
         Some(credential) => {
             let version = credential.versions.first().cloned();
-            retirement::delivered_current(case, spec, secret)?;
+            if !rotation.at_once() {
+                retirement::delivered_current(case, spec, secret)?;
+            }
             let owed = rotation.owed.get(&credential.id).cloned().unwrap_or(Owed { version, doomed: None });
             retirement::pay(case, spec, rotation, secret, &credential.id, &owed)
         }
@@ -142,6 +144,6 @@ fn unrecognised(contract: &Contract, rotation: &Rotation, credential: &Credentia
 }
 
 /// Every version that a record gave up and that no rotation promoted.
-fn given_up(case: Case<'_>) -> BTreeSet<VersionId> {
+pub(super) fn given_up(case: Case<'_>) -> BTreeSet<VersionId> {
     case.journal.rotations.iter().flat_map(Rotation::burned).collect()
 }

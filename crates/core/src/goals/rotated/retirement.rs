@@ -2,7 +2,7 @@
 //!
 //! Invariant: a credential is revoked only when a record doomed it, every older call is over, and, read in this very
 //! pass, every region and target carries the new version and AWSCURRENT is accepted without it (P11-P15). Any of these
-//! unknown is a visible wait.
+//! unknown is a visible wait. A person's `revocation: AtOnce` stands for regions and targets, and for nothing else.
 
 use std::collections::BTreeSet;
 
@@ -22,6 +22,9 @@ use crate::tries::Mark;
 /// Line 12: both lived side by side for as long as was asked, when it began or since.
 pub fn overlapped(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
     let Some(promoted) = rotation.promoted else { return Ok(()) };
+    if rotation.pre_empts() {
+        return Ok(());
+    }
     // Doom is final: an overlap that was lengthened since does not put it off.
     if rotation.owed.values().all(|owed| owed.doomed.is_some()) {
         return Ok(());
@@ -111,11 +114,17 @@ pub fn pay(
         |credential: &&Credential| owed.version.as_ref().is_some_and(|version| credential.versions.contains(version));
     let there: Vec<&Credential> =
         listed.iter().filter(|credential| credential.id == *id || holds(credential)).collect();
-    gate(case, spec, secret, &there, id, owed)?;
+    let at_once = at_once(case, rotation, owed);
+    gate(case, spec, secret, &there, id, owed, at_once)?;
     if owed.doomed.is_none() {
         return case.record(rotation, vec![Entry::Doom(id.clone(), owed.version.clone())]);
     }
-    case.over(&Mark::Doom(rotation.uid.clone(), id.clone()), Reason::RevocationAnnounced(id.clone()))?;
+    let (announced, waits) = (Mark::Doom(rotation.uid.clone(), id.clone()), Reason::RevocationAnnounced(id.clone()));
+    if at_once {
+        case.settled(&announced, waits)?
+    } else {
+        case.over(&announced, waits)?
+    }
     match (there.iter().any(|credential| credential.main), secret.current()) {
         // It is still the main one: the new one becomes it first, which puts this one on its way out.
         (true, Some(current)) if activates(case) => case.act(Effect::Activate { version: current.clone(), acting }),
@@ -124,8 +133,25 @@ pub fn pay(
                 .version
                 .clone()
                 .or_else(|| there.iter().find_map(|credential| credential.versions.first().cloned()));
-            case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential: id.clone(), version, acting })
+            let proven = !at_once || proven(case, spec, secret, &there, owed)?;
+            case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential: id.clone(), version, proven, acting })
         }
+    }
+}
+
+/// Whether a person's word stands for the proof: only for what was current before, never for strays.
+fn at_once(case: Case<'_>, rotation: &Rotation, owed: &Owed) -> bool {
+    let stray = |version: &VersionId| orphans::given_up(case).contains(version);
+    rotation.at_once() && owed.version.as_ref().is_some_and(|version| !stray(version))
+}
+
+/// Whether nobody holds it all the same. What can't be read is not proven, and holds nothing up here.
+fn proven(case: Case<'_>, spec: &Spec, secret: &StoreSecret, there: &[&Credential], owed: &Owed) -> Verdict<bool> {
+    let listed = there.iter().flat_map(|credential| credential.versions.iter().cloned());
+    match nobody_holds(case, spec, secret, &listed.chain(owed.version.clone()).collect()) {
+        Ok(()) => Ok(true),
+        Err(look @ Step::Look(_)) => Err(look),
+        Err(_) => Ok(false),
     }
 }
 
@@ -142,6 +168,7 @@ fn gate(
     there: &[&Credential],
     id: &CredentialId,
     owed: &Owed,
+    at_once: bool,
 ) -> Verdict {
     let foreign =
         |credential: &&&Credential| credential.versions.is_empty() && orphans::tagged(case, credential).is_none();
@@ -157,7 +184,9 @@ fn gate(
     if wanted.into_iter().any(|version| versions.contains(version)) {
         return case.wait(Reason::Settling, 5);
     }
-    nobody_holds(case, spec, secret, &versions)?;
+    if !at_once {
+        nobody_holds(case, spec, secret, &versions)?;
+    }
     if !in_use(case) {
         return Ok(());
     }
@@ -232,6 +261,6 @@ pub fn undone(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSe
             return case.act(Effect::Discard { version: pending.clone() });
         }
     }
-    let outcome = if ended == Outcome::Cancelled { candidate::undone_as(rotation) } else { ended };
+    let outcome = if ended == Outcome::Cancelled { candidate::undone_as(case, rotation) } else { ended };
     case.record(rotation, vec![Entry::End(outcome)])
 }
