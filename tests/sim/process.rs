@@ -62,6 +62,7 @@ fn settings(home: Namespace, number: u32) -> Settings {
         concurrency: 16,
         instance: format!("mes-{number}"),
         any_store_endpoint: false,
+        authority_policy: true,
     }
 }
 
