@@ -54,7 +54,12 @@ fn a_list_a_map_and_a_text_without_a_bound_are_found() {
 fn places(schema: &Value, path: &str, found: &mut Vec<String>) {
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
         let lower = name.to_lowercase();
-        if ["url", "host", "endpoint", "ca"].iter().any(|word| lower.contains(word)) {
+        // `ca` as a word alone: it is also in "revocation".
+        let authority = lower == "ca"
+            || name.starts_with("ca") && name[2..].starts_with(char::is_uppercase)
+            || name.contains("Ca")
+            || name.contains("CA");
+        if authority || ["url", "host", "endpoint"].iter().any(|word| lower.contains(word)) {
             found.push(format!("{path}.{name}"));
         }
         places(below, &format!("{path}.{name}"), found);

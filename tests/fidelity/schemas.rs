@@ -59,7 +59,7 @@ rows! {
             "spec": {"resourceRef": {"name": "crm"}},
         });
         let made = world.post(&world.rotations(), &rotation).is(201);
-        assert_eq!(made["spec"], json!({"resourceRef": {"name": "crm"}, "trigger": "Request"}));
+        assert_eq!(made["spec"], json!({"resourceRef": {"name": "crm"}, "revocation": "WhenProven", "trigger": "Request"}));
         let path = format!("{}/crm-1/status", world.rotations());
         let status = json!({"status": {"attempt": 70000, "phase": "Creating"}});
         world.merge(&path, &status).invalid(&[("FieldValueInvalid", "status.attempt")]);

@@ -63,6 +63,7 @@ const CONDITIONS: &[(&str, &str, &str, &str)] = &[
     ("Rotation Complete", "True", "Revoked", "the superseded credential was revoked"),
     ("Rotation Complete", "True", "Kept", "there was nothing to revoke, or the partner keeps it"),
     ("Rotation Complete", "True", "RevokedByPartner", "the partner ended it by itself"),
+    ("Rotation Complete", "True", "Superseded", "a Compromise made it give way, and took over what it owed"),
     ("Rotation Complete", "True", "Merged", "a rotation that was under way satisfied the request"),
     ("Rotation Failed", "True", "Cancelled", "deleted before its promotion; the candidate was undone"),
     ("Rotation Failed", "True", "Exhausted", "every attempt failed; the credential in use is untouched"),
