@@ -215,7 +215,7 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
         }
         if program.name.ends_with("::sim") {
             // A sample of each campaign; `cargo xtask sim` runs them whole.
-            command.env("MES_SIM_SECONDS", "8");
+            command.env("MES_SIM_SECONDS", "5");
         }
         if class == Class::E2e {
             // They wait more than they work, and each of these threads has a control plane of its own.
