@@ -13,6 +13,7 @@ use mes_core::fault::{Fault, Place};
 use mes_core::journal::{Outcome, Trigger};
 use mes_core::names::{Namespace, ObjectName, PartnerTypeName, Uid};
 use mes_core::shown::Code;
+use mes_core::status::{outcome_code, trigger_code};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, text};
 use prometheus_client::metrics::MetricType;
@@ -201,8 +202,8 @@ impl Metrics {
     pub fn rotation_ended(&self, partner_type: Option<&PartnerTypeName>, trigger: Trigger, outcome: Outcome) {
         let labels = RotationLabels {
             partner_type: text_of(partner_type),
-            trigger: trigger_name(trigger),
-            result: outcome_name(outcome),
+            trigger: trigger_code(trigger),
+            result: outcome_code(outcome),
         };
         self.0.rotations.get_or_create(&labels).inc();
     }
@@ -353,35 +354,6 @@ fn place_name(place: Place) -> &'static str {
         Place::Sts => "sts",
         Place::Partner => "partner",
         Place::Guard => "guard",
-    }
-}
-
-fn trigger_name(trigger: Trigger) -> &'static str {
-    match trigger {
-        Trigger::Onboarding => "Onboarding",
-        Trigger::Schedule => "Schedule",
-        Trigger::Expiry => "Expiry",
-        Trigger::Request => "Request",
-        Trigger::Compromise => "Compromise",
-    }
-}
-
-/// As the conditions Complete and Failed of a Rotation say it.
-fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Revoked => "Revoked",
-        Outcome::Kept => "Kept",
-        Outcome::RevokedByPartner => "RevokedByPartner",
-        Outcome::Merged => "Merged",
-        Outcome::Superseded => "Superseded",
-        Outcome::Cancelled => "Cancelled",
-        Outcome::Exhausted => "Exhausted",
-        Outcome::NotDue => "NotDue",
-        Outcome::Restored => "Restored",
-        Outcome::EngineNotSupported => "EngineNotSupported",
-        Outcome::ResourceDeleted => "ResourceDeleted",
-        Outcome::PartnerRejected => "PartnerRejected",
-        Outcome::CandidateRejected => "CandidateRejected",
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::decide::{Step, Verdict};
-use crate::effect::{Effect, Right};
+use crate::effect::Effect;
 use crate::facts::{Acceptance, StoreSecret};
 use crate::goals::rotated::{acting, candidate, in_place, known};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
@@ -60,8 +60,7 @@ pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Atte
             case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
         }
         None => {
-            let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: IntentStep::Promote };
-            case.over(&Mark::Intent(right), Reason::Settling)?;
+            case.over(&candidate::mark(rotation, attempt, IntentStep::Promote), Reason::Settling)?;
             case.record(rotation, vec![Entry::Promoting])
         }
     }
@@ -70,12 +69,15 @@ pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Atte
 /// P17: somebody moved AWSCURRENT meanwhile. That is a decision, and this attempt was made for another one; but in place
 /// only what works is followed.
 fn unmoved(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
-    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
-    if !moved || in_place::unstoppable(case, rotation) && !in_place::followed(case, secret)? {
+    if !moved(attempt, secret) || in_place::unstoppable(case, rotation) && !in_place::followed(case, secret)? {
         return Ok(());
     }
     let Some(contract) = case.resource.contract() else { return case.wait(Reason::Settling, 2) };
     candidate::give_up(case, contract, rotation, secret)
+}
+
+fn moved(attempt: &Attempt, secret: &StoreSecret) -> bool {
+    attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref()
 }
 
 /// Line 7 where trying is using: it has the conditions and the right of the promotion, and is announced with it.
@@ -86,8 +88,7 @@ pub fn used(
     attempt: &Attempt,
     secret: &StoreSecret,
 ) -> Verdict {
-    let moved = attempt.supersedes.is_some() && secret.current() != attempt.supersedes.as_ref();
-    if moved {
+    if moved(attempt, secret) {
         return candidate::give_up(case, contract, rotation, secret);
     }
     let announced = candidate::mark(rotation, attempt, IntentStep::Promote);
