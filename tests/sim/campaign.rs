@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -222,13 +222,19 @@ pub(crate) fn exhaustive(size: &Size) -> Outcome {
     let (served, _) = served();
     let mut tasks = Vec::new();
     for scenario in wanted(size, &served) {
-        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2, sabotage: None };
+        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 1, sabotage: None };
         let calm = std::sync::Arc::new(run(setup.clone()));
         for (number, named) in telling(&calm.steps) {
             for fate in fates(named) {
+                let (what, plan) = (fate.to_string(), Plan::one(number, fate));
                 tasks.push(Task {
-                    how: format!("--scenario {} with {fate} at #{number} {}", setup.scenario.name, named.verb),
-                    setup: Setup { plan: Plan::one(number, fate), ..setup.clone() },
+                    how: format!(
+                        "--scenario {} --at {} ({what}: {})",
+                        setup.scenario.name,
+                        plan.schedule(),
+                        named.verb
+                    ),
+                    setup: Setup { plan, ..setup.clone() },
                     calm: Some(calm.clone()),
                     twice: false,
                 });
@@ -244,7 +250,7 @@ pub(crate) fn pairs(size: &Size) -> Outcome {
     let (served, _) = served();
     let mut tasks = Vec::new();
     for scenario in wanted(size, &served).filter(|each| each.name.starts_with("mint-and-rotate/")) {
-        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 2, sabotage: None };
+        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: 1, sabotage: None };
         let calm = std::sync::Arc::new(run(setup.clone()));
         let points: Vec<(u64, Fate)> = telling(&calm.steps)
             .filter(|(_, named)| named.mutates)
@@ -253,10 +259,7 @@ pub(crate) fn pairs(size: &Size) -> Outcome {
         for (at, first) in points.iter().enumerate() {
             for second in points[at..].iter().filter(|second| second.0 > first.0) {
                 let plan = Plan::At([first.clone(), second.clone()].into());
-                let how = format!(
-                    "--scenario {} with {} at #{} and {} at #{}",
-                    setup.scenario.name, first.1, first.0, second.1, second.0
-                );
+                let how = format!("--scenario {} --at {}", setup.scenario.name, plan.schedule());
                 tasks.push(Task {
                     how,
                     setup: Setup { plan, ..setup.clone() },
@@ -315,10 +318,16 @@ pub(crate) fn random(size: &Size) -> Outcome {
 pub(crate) fn of_seed(seed: u64, served: &[&'static str], silence: u32) -> Setup {
     let mut chance = StdRng::seed_from_u64(seed);
     let scenario = scenario::random(served, &mut chance);
-    let beginning: Timestamp = BEGINNING.parse().expect("a time");
-    let until = beginning + SignedDuration::from_secs(4000);
+    let until = BEGINNING + SignedDuration::from_secs(4000);
     let plan = Plan::Chaos { until, permille: chance.random_range(0..60), crashes: chance.random_range(0..12) };
     Setup { seed, plan, scenario, silence, sabotage: None }
+}
+
+/// One schedule of a scenario.
+pub(crate) fn of_schedule(name: &str, schedule: &str) -> Option<Setup> {
+    let scenario = scenario::all().into_iter().find(|each| each.name == name)?;
+    let plan = if schedule.is_empty() { Plan::Calm } else { Plan::of_schedule(schedule)? };
+    Some(Setup { seed: 1, plan, scenario, silence: 1, sabotage: None })
 }
 
 /// Each way to break a rule, which its checker must catch.

@@ -39,6 +39,20 @@ impl fmt::Display for Fate {
     }
 }
 
+impl Fate {
+    /// Those of the exhaustive campaigns, by their names in the catalogue.
+    const NAMED: [(&str, Self); 4] = [
+        ("F1", Self::CrashBefore),
+        ("F2", Self::CrashAfterEffect),
+        ("F3", Self::CrashAfterReply),
+        ("F4", Self::LostReply),
+    ];
+
+    fn name(&self) -> &'static str {
+        Self::NAMED.iter().find(|(_, fate)| fate == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// The faults of a run.
 #[derive(Debug, Clone)]
 pub(crate) enum Plan {
@@ -53,6 +67,23 @@ pub(crate) enum Plan {
 impl Plan {
     pub(crate) fn one(number: u64, fate: Fate) -> Self {
         Self::At([(number, fate)].into())
+    }
+
+    /// `386:F2,401:F4`, as [`Self::schedule`] tells it.
+    pub(crate) fn of_schedule(text: &str) -> Option<Self> {
+        let fate = |one: &str| {
+            let (number, name) = one.split_once(':')?;
+            let (_, fate) = Fate::NAMED.into_iter().find(|(known, _)| *known == name)?;
+            Some((number.parse().ok()?, fate))
+        };
+        text.split(',').map(fate).collect::<Option<_>>().map(Self::At)
+    }
+
+    /// What strikes which call, to run it again.
+    pub(crate) fn schedule(&self) -> String {
+        let Self::At(fates) = self else { return String::new() };
+        let each = fates.iter().map(|(number, fate)| format!("{number}:{}", fate.name()));
+        each.collect::<Vec<_>>().join(",")
     }
 
     pub(crate) fn fate(&mut self, number: u64, named: &Named, now: Timestamp, random: &mut StdRng) -> Fate {

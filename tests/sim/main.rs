@@ -6,6 +6,7 @@ mod campaign;
 mod determinism;
 mod faults;
 mod invariants;
+mod lease;
 mod plug;
 mod process;
 mod run;
@@ -50,12 +51,19 @@ fn each_way_to_break_a_rule_is_caught_by_its_checker() {
     assert!(campaign::broken(Instant::now()));
 }
 
-/// `MES_SIM_SEED`: one seed with its whole trace.
+/// `MES_SIM_SEED`: one seed with its whole trace; `MES_SIM_AT` with `MES_SIM_SCENARIO`: one schedule.
 #[test]
-fn one_seed() {
-    let Some(seed) = std::env::var("MES_SIM_SEED").ok().and_then(|text| text.parse().ok()) else { return };
-    let (served, _) = campaign::served();
-    let report = run::run(campaign::of_seed(seed, &served, 24));
+fn one_run() {
+    let text = |name: &str| std::env::var(name).ok();
+    let setup = match (text("MES_SIM_SEED"), text("MES_SIM_AT")) {
+        (Some(seed), _) => campaign::of_seed(seed.parse().expect("a number"), &campaign::served().0, 24),
+        (None, Some(schedule)) => {
+            let name = text("MES_SIM_SCENARIO").unwrap_or_default();
+            campaign::of_schedule(&name, &schedule).expect("a scenario's whole name, and a schedule like 386:F2,401:F4")
+        }
+        (None, None) => return,
+    };
+    let report = run::run(setup);
     report.trace.iter().for_each(|line| println!("{line}"));
     println!("effects: {:?}", report.effects);
     report.broken.iter().for_each(|broken| println!("{broken}"));

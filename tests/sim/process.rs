@@ -52,14 +52,17 @@ pub(crate) async fn operate(process: Process, cluster: Uid) {
     }
 }
 
-/// As `mes run` without a flag.
+/// How often each resource is checked at its partner: often, so that an hour of silence has several.
+pub(crate) const VERIFY: Duration = Duration::from_secs(900);
+
+/// As `mes run` without a flag, but for [`VERIFY`].
 fn settings(home: Namespace, number: u32) -> Settings {
     Settings {
         home,
         // People of a scenario ask for more rotations than a day allows; the bound has tests of its own.
         bounds: Bounds { mints_per_day: 1000, ..Bounds::default() },
         sweep: Duration::from_secs(300),
-        verify: Duration::from_secs(3600),
+        verify: VERIFY,
         concurrency: 16,
         instance: format!("mes-{number}"),
         any_store_endpoint: false,

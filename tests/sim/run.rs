@@ -13,10 +13,10 @@ use crate::determinism;
 use crate::faults::Plan;
 use crate::invariants::{Broken, at_rest};
 use crate::plug::Process;
-use crate::process::operate;
+use crate::process::{VERIFY, operate};
 use crate::sabotage::Sabotage;
 use crate::scenario::{self, Scenario, Step};
-use crate::world::{BEGINNING, Inner, Named, World};
+use crate::world::{BEGINNING, Inner, Named, World, serving};
 
 /// How long it may take to come to rest, once nothing disturbs any more.
 const CALM: SignedDuration = SignedDuration::from_hours(6);
@@ -45,10 +45,15 @@ pub(crate) struct Report {
     pub(crate) refused: Option<String>,
 }
 
+/// Beyond the interval of checks.
+const MARGIN: Duration = Duration::from_secs(90);
+
 /// Where the script is.
 struct Script {
     next: usize,
     processes: u32,
+    /// When the newest process was started.
+    began: jiff::Timestamp,
 }
 
 enum End {
@@ -59,6 +64,8 @@ enum End {
 /// Runs in a thread of its own.
 pub(crate) fn run(setup: Setup) -> Report {
     let name = format!("{} seed {}", setup.scenario.name, setup.seed);
+    // Once, and in no run's own thread: it would take of that run's randomness.
+    serving();
     let running = std::thread::Builder::new().name(name.clone()).spawn(move || alone(&setup)).expect("a thread");
     running.join().unwrap_or_else(|_| Report {
         trace: Vec::new(),
@@ -74,7 +81,7 @@ fn alone(setup: &Setup) -> Report {
     let world = World::new(setup.seed, setup.plan.clone());
     world.lock().sabotage = setup.sabotage;
     world.outside("the cluster is there", scenario::prepare);
-    let mut script = Script { next: 0, processes: 0 };
+    let mut script = Script { next: 0, processes: 0, began: BEGINNING };
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -129,6 +136,7 @@ async fn life(world: &Arc<World>, script: &mut Script, setup: &Setup) -> End {
 
 fn start(world: &Arc<World>, script: &mut Script, alone: bool) -> u32 {
     script.processes += 1;
+    script.began = world.now();
     let number = script.processes;
     world.begins(number, alone);
     let cluster = {
@@ -143,8 +151,7 @@ fn start(world: &Arc<World>, script: &mut Script, alone: bool) -> u32 {
 
 /// The script from where it stopped; then calm, rest, and silence.
 async fn play(world: &Arc<World>, script: &mut Script, setup: &Setup) {
-    let beginning: jiff::Timestamp = BEGINNING.parse().expect("a time");
-    let at = |seconds: u64| beginning + SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let at = |seconds: u64| BEGINNING + SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
     while let Some((seconds, step)) = setup.scenario.steps.get(script.next).cloned() {
         until(world, at(seconds)).await;
         script.next += 1;
@@ -173,6 +180,8 @@ async fn play(world: &Arc<World>, script: &mut Script, setup: &Setup) {
     // On trial it is enough that it does not come to rest soon.
     let bound = if setup.sabotage.is_some() { SignedDuration::from_mins(20) } else { CALM };
     if rest(world, world.now().max(calm) + bound).await && !setup.scenario.scheduled {
+        // What a process does not see in its caches it sees at the first check of each resource, within one interval.
+        until(world, script.began + SignedDuration::try_from(VERIFY + MARGIN).unwrap_or_default()).await;
         silence(world, setup.silence).await;
     }
 }
@@ -218,8 +227,7 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
 /// For so many hours nothing changes.
 async fn silence(world: &Arc<World>, hours: u32) {
     let mark = {
-        let mut inner = world.lock();
-        inner.lease_lag = Duration::from_millis(3800);
+        let inner = world.lock();
         inner.changes.len()
     };
     for _ in 0..hours * 12 {

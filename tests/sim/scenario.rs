@@ -4,6 +4,7 @@
 
 use http::Method;
 use jiff::Timestamp;
+use mes_core::partner::Overlap;
 use rand::Rng;
 use rand::rngs::StdRng;
 use sandbox::Knobs;
@@ -195,8 +196,15 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
     let mut spec = json!({"partner": {"type": cell.name(), "accountRef": {"name": cell.name().to_ascii_lowercase()}, "parameters": parameters},
         "rotation": resource.rotation, "targets": [{"name": name}],
         "regions": resource.regions.iter().map(|region| json!({"name": region})).collect::<Vec<_>>()});
+    // Where the old one dies with the new one, or soon after, the team has to say that it may.
+    if cell.contract.in_place() {
+        spec["rotation"]["disruption"] = json!("Allow");
+    }
+    if cell.contract.overlap == Overlap::None {
+        spec["rotation"]["overlap"] = json!("0s");
+    }
     let first = |world: &mut Inner| {
-        let slot = cell.slots().then_some(principals[0].as_str());
+        let slot = cell.principal(&principals[0]);
         let (id, secret) =
             world.sandbox.synthetic_credential(&cell.host(), &account, slot, false, now).expect("a host");
         match slot {
@@ -324,6 +332,8 @@ pub(crate) fn all() -> Vec<Scenario> {
                 (600, Step::Rotate(A)),
                 (610, Step::Lose(A)),
                 (640, Step::Edit(A, json!({"targets": [{"name": "b"}]}))),
+                // What a spec names no more still holds what it holds, until somebody takes it away (PROTOCOL 5).
+                (1200, Step::Lose(A)),
             ],
             1800,
         ));

@@ -4,7 +4,7 @@
 //! by every checker. Time is the paused clock of the process's runtime on top of when that began.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,10 +20,11 @@ use tokio::time::Instant;
 
 use crate::faults::{Fate, Plan};
 use crate::invariants::{Broken, Checkers};
+use crate::lease::Lease;
 use crate::sabotage::Sabotage;
 
 /// When each world begins: a Sunday, so that schedules are easy to read.
-pub(crate) const BEGINNING: &str = "2026-03-01T00:00:00Z";
+pub(crate) const BEGINNING: Timestamp = Timestamp::constant(1_772_323_200, 0);
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +57,21 @@ pub(crate) struct Named {
     pub(crate) about: String,
     /// Whether it may change something outside.
     pub(crate) mutates: bool,
-    /// Whether it counts as a step of the operator: leases and watches do not.
+    /// Whether it counts as a step of the operator: a watch does not.
     pub(crate) counts: bool,
 }
+
+impl Named {
+    fn is_lease(&self) -> bool {
+        self.door == Door::Kubernetes && self.verb.ends_with(" leases")
+    }
+}
+
+/// After so long without a step the world is idle.
+const IDLE: SignedDuration = SignedDuration::from_secs(30);
+/// As slow as an answer about the Lease may be without a call having to wait for the next one: at its end, a renewal and an
+/// answer later, the Lease has the time of a call left.
+const SLOW: Duration = Duration::from_millis(1400);
 
 pub(crate) struct World {
     inner: Mutex<Inner>,
@@ -70,8 +83,10 @@ pub(crate) struct World {
 pub(crate) struct Inner {
     pub(crate) sandbox: Sandbox,
     pub(crate) kube: ApiServer,
-    /// Of processes that believe to lead: their Lease alone.
-    private: BTreeMap<u32, ApiServer>,
+    /// The Lease that all contend for.
+    lease: Lease,
+    /// Of processes that believe to lead, whoever else does: their own.
+    private: BTreeMap<u32, Lease>,
     pub(crate) plan: Plan,
     pub(crate) checkers: Checkers,
     pub(crate) trace: Vec<String>,
@@ -90,20 +105,16 @@ pub(crate) struct Inner {
     collected: u64,
     random: StdRng,
     pub(crate) watch_lag: Duration,
-    /// How long an answer about a Lease takes: long, where nothing is to happen for a day.
-    pub(crate) lease_lag: Duration,
+    /// When the last step was made. While none is, an answer about the Lease takes long: that many fewer are needed.
+    last: Timestamp,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, plan: Plan) -> Arc<Self> {
-        let beginning: Timestamp = BEGINNING.parse().expect("a time");
-        let mut kube = ApiServer::new(seed);
-        for definition in definitions() {
-            kube.define(&definition).expect("a definition that can be read");
-        }
         let inner = Inner {
             sandbox: Sandbox::new(seed),
-            kube,
+            kube: serving().emptied(seed),
+            lease: Lease::default(),
             private: BTreeMap::new(),
             plan,
             checkers: Checkers::default(),
@@ -118,11 +129,11 @@ impl World {
             collected: 0,
             random: StdRng::seed_from_u64(seed ^ 0x5eed),
             watch_lag: Duration::ZERO,
-            lease_lag: Duration::ZERO,
+            last: BEGINNING,
         };
         let world = Self {
             inner: Mutex::new(inner),
-            clock: Mutex::new((beginning, None)),
+            clock: Mutex::new((BEGINNING, None)),
             changed: Notify::new(),
             crashed: Notify::new(),
         };
@@ -157,7 +168,7 @@ impl World {
         let mut inner = self.lock();
         inner.alive.insert(process);
         if alone {
-            inner.private.insert(process, ApiServer::new(u64::from(process)));
+            inner.private.insert(process, Lease::default());
         }
         let now = self.now();
         inner.note(now, &format!("process {process} begins{}", if alone { ", and believes to lead" } else { "" }));
@@ -208,6 +219,9 @@ impl World {
     /// One call of a process. `None`: the connection broke before an answer came.
     pub(crate) async fn call(self: &Arc<Self>, process: u32, call: Call) -> Option<Reply> {
         let named = named(&call);
+        if named.is_lease() {
+            return self.contend(process, &call.request).await;
+        }
         let begun = self.lock().begin(process, &named, self.now());
         let Some(Begun { number, fate, there, back }) = begun else { return std::future::pending().await };
         if fate == Fate::CrashBefore {
@@ -231,6 +245,24 @@ impl World {
             self.kill(process);
         }
         answer
+    }
+
+    /// A call about the Lease: no step, and nothing ever strikes it but the death of who asks.
+    async fn contend(&self, process: u32, request: &Request<Bytes>) -> Option<Reply> {
+        if !self.lives(process) {
+            return std::future::pending().await;
+        }
+        let answer = {
+            let mut inner = self.lock();
+            let Inner { private, lease, .. } = &mut *inner;
+            private.get_mut(&process).unwrap_or(lease).answer(request)
+        };
+        let idle = self.now().duration_since(self.lock().last) > IDLE;
+        tokio::time::sleep(if idle { SLOW } else { Duration::from_millis(1) }).await;
+        if !self.lives(process) {
+            return std::future::pending().await;
+        }
+        Some(Reply::Whole(answer))
     }
 
     /// The call meets its fate, and the world all checkers.
@@ -306,10 +338,10 @@ impl Inner {
             return None;
         }
         if !named.counts {
-            let lag = if named.verb.contains("leases") { self.lease_lag } else { Duration::ZERO };
-            return Some(Begun { number: 0, fate: Fate::Fine, there: Duration::from_millis(1), back: lag });
+            return Some(Begun { number: 0, fate: Fate::Fine, there: Duration::from_millis(1), back: Duration::ZERO });
         }
         self.calls += 1;
+        self.last = now;
         self.steps.push(named.clone());
         let fate = self.plan.fate(self.calls, named, now, &mut self.random);
         let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(1..40));
@@ -321,7 +353,7 @@ impl Inner {
     }
 
     pub(crate) fn note(&mut self, now: Timestamp, what: &str) {
-        let since = now.duration_since(BEGINNING.parse().expect("a time"));
+        let since = now.duration_since(BEGINNING);
         let (seconds, millis) = (since.as_secs(), since.subsec_millis());
         let (days, hours, minutes, seconds) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         self.trace.push(format!("{days}d {hours:02}:{minutes:02}:{seconds:02}.{millis:03} {what}"));
@@ -344,7 +376,7 @@ impl Inner {
         // One at a time: what a sabotage does is not sabotaged.
         let sabotage = self.sabotage.take();
         let answered = sabotage.and_then(|sabotage| sabotage.before(named, &mut call));
-        let reply = answered.unwrap_or_else(|| self.take_effect(process, named, &call, now));
+        let reply = answered.unwrap_or_else(|| self.take_effect(named, &call, now));
         if let Some(sabotage) = sabotage {
             sabotage.after(self, process, named, &call, now);
             self.check(now);
@@ -353,17 +385,13 @@ impl Inner {
         reply
     }
 
-    fn take_effect(&mut self, process: u32, named: &Named, call: &Call, now: Timestamp) -> Reply {
+    fn take_effect(&mut self, named: &Named, call: &Call, now: Timestamp) -> Reply {
         self.checkers.before(named, call);
         let reply = match call.door {
-            Door::Kubernetes => {
-                let leases = named.verb.contains("leases");
-                let server = self.private.get_mut(&process).filter(|_| leases).unwrap_or(&mut self.kube);
-                match server.answer(&call.request, now) {
-                    kubernetes::Reply::Whole(response) => Reply::Whole(response),
-                    kubernetes::Reply::Watch(watch) => Reply::Watch(watch),
-                }
-            }
+            Door::Kubernetes => match self.kube.answer(&call.request, now) {
+                kubernetes::Reply::Whole(response) => Reply::Whole(response),
+                kubernetes::Reply::Watch(watch) => Reply::Watch(watch),
+            },
             Door::Aws | Door::Partner => {
                 let door = if call.door == Door::Aws { sandbox::Door::Aws } else { sandbox::Door::Partner };
                 let answer = self.sandbox.call(door, &call.request, now);
@@ -484,7 +512,7 @@ fn named(call: &Call) -> Named {
                 verb: format!("kube.{verb} {kind}{sub}"),
                 about: format!("{namespace}/{name}"),
                 mutates: !reads,
-                counts: kind != "leases" && !watch,
+                counts: !watch,
             }
         }
         Door::Aws => {
@@ -559,12 +587,19 @@ fn refused(door: Door, status: u16) -> Response<Bytes> {
     response
 }
 
-/// The definitions as they are committed.
-fn definitions() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
-    let mut paths: Vec<_> =
-        std::fs::read_dir(folder).expect("crds").map(|entry| entry.expect("a file").path()).collect();
-    paths.sort();
-    let text = |path: &std::path::PathBuf| std::fs::read_to_string(path).expect("a definition");
-    paths.iter().map(|path| serde_yaml::from_str(&text(path)).expect("YAML")).collect()
+/// A server of the definitions as they are committed.
+pub(crate) fn serving() -> &'static ApiServer {
+    static SERVING: OnceLock<ApiServer> = OnceLock::new();
+    SERVING.get_or_init(|| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        let mut paths: Vec<_> =
+            std::fs::read_dir(folder).expect("crds").map(|entry| entry.expect("a file").path()).collect();
+        paths.sort();
+        let mut server = ApiServer::new(0);
+        for path in paths {
+            let text = std::fs::read_to_string(path).expect("a definition");
+            server.define(&serde_yaml::from_str(&text).expect("YAML")).expect("a definition that can be read");
+        }
+        server
+    })
 }

@@ -28,6 +28,10 @@ pub struct Arguments {
     /// All schedules of the scenarios with this in their names
     #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
     scenario: Option<String>,
+    /// One schedule of a scenario, with its whole trace: calls by number, each with a fault (F1 crash before it, F2 after
+    /// its effect, F3 after its answer, F4 its answer is lost); empty: undisturbed
+    #[arg(long, value_name = "386:F2,401:F4", requires = "scenario")]
+    at: Option<String>,
     /// Whether each way to break a rule is caught by its checker
     #[arg(long, conflicts_with_all = ["seeds", "scenario", "seed"])]
     broken: bool,
@@ -39,7 +43,7 @@ pub struct Arguments {
 /// Runs what is asked for, prints what was found, and in the last line how much passed. Whether nothing was found.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let tests: &[&str] = match arguments {
-        Arguments { seed: Some(_), .. } => &["one_seed"],
+        Arguments { seed: Some(_), .. } | Arguments { at: Some(_), .. } => &["one_run"],
         Arguments { broken: true, .. } => &["each_way_"],
         Arguments { seeds: Some(_), .. } => &["chaos_"],
         Arguments { scenario: Some(_), .. } => &["undisturbed_", "a_crash_", "two_crashes_"],
@@ -53,6 +57,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         ("MES_SIM_FROM", Some(arguments.from.to_string())),
         ("MES_SIM_SEED", arguments.seed.map(|seed| seed.to_string())),
         ("MES_SIM_SCENARIO", arguments.scenario.clone()),
+        ("MES_SIM_AT", arguments.at.clone()),
         ("MES_SIM_JOBS", arguments.jobs.map(|jobs| jobs.to_string())),
     ];
     command.envs(set.into_iter().filter_map(|(name, text)| Some((name, text?))));
@@ -73,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         println!("{line}");
     }
     let status = child.wait().tried(|| "waiting for the simulation".into())?;
-    // One seed tells no sum of its own.
+    // One run tells no sum of its own.
     if passed + failed == 0 {
         (passed, failed) = if status.success() { (1, 0) } else { (0, 1) };
     }

@@ -195,3 +195,20 @@ fn a_first_use_is_announced_by_the_process_that_makes_it() {
     pass(&mut world, 30);
     assert!(world.journal.last_promoted().is_some());
 }
+
+#[test]
+fn a_first_value_that_is_made_active_by_its_use_is_tried_for_as_long_as_any_other() {
+    let mut world = World::new(Kind::FirstUse, Onboard::Mint);
+    world.until("its announced use", |effect| {
+        matches!(effect, Effect::Record { entries, .. } if entries.iter().any(|entry| matches!(entry, mes_core::journal::Entry::Using)))
+    });
+    let version = candidate(&world);
+    let refused = Sight::Acceptance(Ok(Some(mes_core::facts::Acceptance::Refused)));
+    world.answers.insert(Look::Acceptance(version), refused);
+    pass(&mut world, 3);
+    assert_eq!(told(&mut world), Some(Reason::CandidateNotAccepted));
+    world.answers.clear();
+    pass(&mut world, 60);
+    assert!(world.resource.noted.onboarded && world.journal.waiting().next().is_none(), "{:#?}", world.journal);
+    assert_eq!((world.creates, world.live.len()), (1, 1));
+}

@@ -69,7 +69,15 @@ impl ApiServer {
     /// A server with the core kinds (namespaces, secrets, config maps, leases, events) and the namespaces that are
     /// always there. `seed`: what UIDs and generated names are made of.
     pub fn new(seed: u64) -> Self {
-        let kinds = Kind::core().into_iter().map(Arc::new).collect();
+        Self::serving(Kind::core().into_iter().map(Arc::new).collect(), seed)
+    }
+
+    /// A server as [`Self::new`] makes one that serves the kinds which this one serves.
+    pub fn emptied(&self, seed: u64) -> Self {
+        Self::serving(self.kinds.clone(), seed)
+    }
+
+    fn serving(kinds: Vec<Arc<Kind>>, seed: u64) -> Self {
         let mut server = Self { kinds, store: Store::new(), ids: Ids::new(seed) };
         for name in NAMESPACES {
             let uid = server.ids.uid();

@@ -250,9 +250,10 @@ impl Account {
             each.accepted(now) && each.secret == secret && slot.is_none_or(|slot| each.slot.as_deref() == Some(slot))
         };
         let at = self.credentials.iter().position(fits).ok_or((401, "Refused"))?;
+        let first = self.credentials[at].logins == 0;
         self.credentials[at].logins += 1;
         let id = self.credentials[at].id.clone();
-        if habits.activation == Activation::AtFirstUse && !self.credentials[at].main {
+        if habits.activation == Activation::AtFirstUse && first && !self.credentials[at].main {
             self.supersede(habits, &id, now);
         }
         Ok(json!({"id": id}))

@@ -23,8 +23,9 @@ pub fn passed(rotation: &Rotation, secret: &StoreSecret) -> bool {
         return true;
     }
     let Some(attempt) = &rotation.attempt else { return false };
-    // AWS puts AWSCURRENT on the first version of a secret by itself: at onboarding the label alone says nothing.
-    let by_aws = attempt.supersedes.is_none() && attempt.step < IntentStep::Promote;
+    // AWS puts AWSCURRENT on the first version of a secret by itself: at onboarding the label alone says nothing, nor does
+    // the announcement of a first use that was not accepted yet.
+    let by_aws = attempt.supersedes.is_none() && (attempt.step < IntentStep::Promote || attempt.accepted == 0);
     !by_aws && (secret.has(&attempt.version, Stage::CURRENT) || secret.has(&attempt.version, Stage::PREVIOUS))
 }
 
