@@ -136,6 +136,7 @@ async fn settle(
 ) -> Result<Action, Fault> {
     let now = context.outside.clock.now();
     let mut tries = facts.tries().clone();
+    tries.waiting(decision, now);
     if live {
         publish::settle_targets(subject, &facts, &mut tries);
         if let (Some(seen), Ok(spec)) = (facts.store_secret(), &subject.resource.spec) {

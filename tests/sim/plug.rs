@@ -74,7 +74,8 @@ impl Process {
 
 impl Clock for Process {
     fn now(&self) -> Timestamp {
-        self.world.now()
+        let skew = self.world.lock().skew;
+        self.world.now() + skew
     }
 }
 

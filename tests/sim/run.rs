@@ -226,9 +226,9 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
 
 /// For so many hours nothing changes.
 async fn silence(world: &Arc<World>, hours: u32) {
-    let mark = {
+    let (mark, calls) = {
         let inner = world.lock();
-        inner.changes.len()
+        (inner.changes.len(), inner.calls)
     };
     for _ in 0..hours * 12 {
         tokio::time::sleep(Duration::from_secs(300)).await;
@@ -242,6 +242,20 @@ async fn silence(world: &Arc<World>, hours: u32) {
         inner.note(now, &format!("BROKEN L1: {what}"));
         inner.checkers.report("L1", what);
     }
+    let asked = inner.calls - calls;
+    let allowed = u64::from(hours) * quiet_calls(&inner);
+    if asked > allowed {
+        let what = format!("{asked} calls in {hours} h at rest, {allowed} are enough");
+        inner.note(now, &format!("BROKEN L10: {what}"));
+        inner.checkers.report("L10", what);
+    }
+}
+
+/// What an hour at rest may ask (L10): each account's admin Secret once a minute, a sweep of AWS each five minutes, and four
+/// checks of each resource, of some fifteen calls.
+fn quiet_calls(inner: &Inner) -> u64 {
+    let count = |plural: &str| inner.kube.objects(plural).count() as u64;
+    60 * count("partneraccounts") + 12 * 3 + 4 * 18 * count("managedexternalsecrets") + 12
 }
 
 fn told(step: &Step) -> String {
@@ -255,6 +269,10 @@ fn told(step: &Step) -> String {
         Step::Lose(path) => format!("-- the target of {path} is deleted"),
         Step::Stranger(path) => format!("-- a person makes a credential of {path}"),
         Step::Turn(_) => "-- AWS behaves otherwise".to_owned(),
+        Step::Lag(millis) => format!("-- watches are {millis} ms behind"),
+        Step::Compact => "-- the API server forgets what was".to_owned(),
+        Step::Outage(door, seconds) => format!("-- {door:?} is out of reach for {seconds} s"),
+        Step::Clock(seconds) => format!("-- the wall clock is off by {seconds} s"),
         Step::Kill => "-- the process is killed".to_owned(),
         Step::Rival(seconds) => format!("-- another process believes to lead, for {seconds} s"),
     }

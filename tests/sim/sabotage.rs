@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::synthetic::{ADMIN, CELLS};
 use crate::world::{Call, Door, Inner, Named, Reply};
@@ -27,14 +28,21 @@ pub(crate) enum Sabotage {
     ActsThoughSuspended,
     RepeatsBlindly,
     TellsAValue,
+    TellsAHash,
+    AsksByAddress,
+    RotatesUnasked,
+    RotatesItsAdmin,
+    LooksElsewhere,
+    NeverRests,
     NeverRevokes,
 }
 
 /// Each with the checker that must catch it, and the scenario in which it is tried.
-pub(crate) const ALL: [(Sabotage, &str, &str); 14] = [
+pub(crate) const ALL: [(Sabotage, &str, &str); 22] = [
     (Sabotage::RevokesWhatIsInUse, "S1", "mint-and-rotate/SynTag"),
     (Sabotage::PromotesUntried, "S2", "mint-and-rotate/SynTag"),
     (Sabotage::RevokesAtPromotion, "S3", "mint-and-rotate/SynTag"),
+    (Sabotage::PromotesUntried, "S4", "mint-and-rotate/SynTag"),
     (Sabotage::MakesManyMore, "S5", "mint-and-rotate/SynTag"),
     (Sabotage::MakesWithoutIntent, "S6", "mint-and-rotate/SynDiff"),
     (Sabotage::MakesTwice, "S7", "mint-and-rotate/SynTag"),
@@ -42,9 +50,16 @@ pub(crate) const ALL: [(Sabotage, &str, &str); 14] = [
     (Sabotage::MovesBlindly, "S9", "mint-and-rotate/SynTag"),
     (Sabotage::RevokesAStrangers, "S10", "stranger/SynTag"),
     (Sabotage::MixesVersions, "S11", "mint-and-rotate/SynTag"),
+    (Sabotage::RotatesUnasked, "S12", "mint-and-rotate/SynTag"),
     (Sabotage::ActsThoughSuspended, "S13", "suspend/SynTag"),
+    (Sabotage::RotatesItsAdmin, "S14", "mint-and-rotate/SynTag"),
+    (Sabotage::NeverRevokes, "S15", "delete/SynTag"),
+    (Sabotage::LooksElsewhere, "S16", "mint-and-rotate/SynTag"),
     (Sabotage::RepeatsBlindly, "S18", "mint-and-rotate/SynTag"),
     (Sabotage::TellsAValue, "C1", "mint-and-rotate/SynTag"),
+    (Sabotage::TellsAHash, "C2", "mint-and-rotate/SynTag"),
+    (Sabotage::AsksByAddress, "C4", "mint-and-rotate/SynTag"),
+    (Sabotage::NeverRests, "L10", "mint-and-rotate/SynTag"),
     (Sabotage::NeverRevokes, "L1", "mint-and-rotate/SynTag"),
 ];
 
@@ -55,6 +70,18 @@ impl Sabotage {
         match (self, named.verb.as_str()) {
             (Self::PromotesUntried, "partner.login") => Some(fine(&json!({"id": "x"}))),
             (Self::NeverRevokes, "partner.revoke") => Some(fine(&json!({}))),
+            (Self::LooksElsewhere, "sm.DescribeSecret") => {
+                edit(call, |body| body["SecretId"] = json!("sim/orders/z"));
+                None
+            }
+            (Self::AsksByAddress, "partner.login") => {
+                let body: Value = serde_json::from_slice(call.request.body()).unwrap_or(Value::Null);
+                let address = format!("{}?key={}", call.request.uri(), body["secret"].as_str().unwrap_or_default());
+                if let Ok(address) = address.parse() {
+                    *call.request.uri_mut() = address;
+                }
+                None
+            }
             (Self::MakesWithoutIntent, "partner.create") => {
                 edit(call, |body| body["tag"] = json!("mes-of-nobody"));
                 None
@@ -99,11 +126,30 @@ impl Sabotage {
                     "MoveToVersionId": body["RemoveFromVersionId"], "RemoveFromVersionId": body["MoveToVersionId"]});
                 world.aws("us-west-2", "UpdateSecretVersionStage", &back, now);
             }
-            Self::TellsAValue if created => {
+            Self::TellsAValue | Self::TellsAHash if created => {
                 let told = accounts(world, now).into_iter().next().map(|(.., secret)| secret).unwrap_or_default();
-                let path = "/apis/managed-secrets.io/v1alpha1/namespaces/payments/managedexternalsecrets/a";
-                let body = json!({"metadata": {"annotations": {"example.org/last": told}}});
-                world.ask(Method::PATCH, path, &body, now);
+                let hash: String = Sha256::digest(&told).iter().map(|byte| format!("{byte:02x}")).collect();
+                annotate(world, "example.org/last", if self == Self::TellsAHash { &hash } else { &told }, now);
+            }
+            Self::RotatesUnasked if promoted => {
+                let rotations = "/apis/managed-secrets.io/v1alpha1/namespaces/payments/rotations";
+                let body = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
+                    "metadata": {"name": format!("a-{}", 70 + world.kube.objects("rotations").count())},
+                    "spec": {"resourceRef": {"name": "a"}, "trigger": "Onboarding"}});
+                world.ask(Method::POST, rotations, &body, now);
+            }
+            Self::RotatesItsAdmin if created => {
+                let path = "/api/v1/namespaces/mes-system/secrets/syntag";
+                world.ask(
+                    Method::PATCH,
+                    path,
+                    &json!({"stringData": {"bearer": "another-bearer-0123456789abcdef"}}),
+                    now,
+                );
+            }
+            // Ten times a minute the resource is to be read anew.
+            Self::NeverRests if named.verb.starts_with("kube.GET") => {
+                annotate(world, "managed-secrets.io/sync", &(now.as_second() / 6).to_string(), now);
             }
             Self::ActsThoughSuspended => {
                 let long = |since: Timestamp| now.duration_since(since) > SignedDuration::from_mins(5);
@@ -119,6 +165,11 @@ impl Sabotage {
 fn register() -> Named {
     let (verb, about) = ("partner.register".to_owned(), "syntag/payments_a x".to_owned());
     Named { door: Door::Partner, verb, about, mutates: true, counts: true }
+}
+
+fn annotate(world: &mut Inner, key: &str, text: &str, now: Timestamp) {
+    let path = "/apis/managed-secrets.io/v1alpha1/namespaces/payments/managedexternalsecrets/a";
+    world.ask(Method::PATCH, path, &json!({"metadata": {"annotations": {key: text}}}), now);
 }
 
 /// Ends those that `which` says, by whether they are a stranger's and whether they are the newest.

@@ -3,7 +3,7 @@
 //! Invariant: data. A scenario says nothing of faults, and nothing of how it must end: that is the invariants'.
 
 use http::Method;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mes_core::partner::Overlap;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -11,7 +11,7 @@ use sandbox::Knobs;
 use serde_json::{Value, json};
 
 use crate::synthetic::{ADMIN, CELLS, Cell};
-use crate::world::Inner;
+use crate::world::{Door, Inner};
 
 const GROUP: &str = "/apis/managed-secrets.io/v1alpha1";
 
@@ -36,6 +36,14 @@ pub(crate) enum Step {
     Stranger(&'static str),
     /// AWS behaves otherwise.
     Turn(fn(&mut Knobs)),
+    /// From now on watches are so many milliseconds behind.
+    Lag(u64),
+    /// The API server forgets what was: watches must list anew.
+    Compact,
+    /// Nobody is reached behind this door for so many seconds.
+    Outage(Door, i64),
+    /// From now on the wall clock is off by so many seconds.
+    Clock(i64),
     /// The process is killed, at no particular call.
     Kill,
     /// A second process believes to lead, too, for so many seconds.
@@ -173,12 +181,21 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
             });
             let type_ = found.map(|mes| mes["spec"]["partner"]["type"].clone());
             let cell = CELLS.iter().find(|cell| type_.as_ref().is_some_and(|type_| type_ == cell.name()));
-            if let Some(cell) = cell.filter(|cell| cell.contract.live_limit.is_none()) {
+            // Where a partner ends all others by itself as one is made, it ends a person's, too.
+            let room = |cell: &&Cell| cell.contract.live_limit.is_none() && !cell.contract.in_place();
+            if let Some(cell) = cell.filter(room) {
                 let made = world.sandbox.synthetic_credential(&cell.host(), &account(path), None, true, now);
                 world.checkers.foreign.extend(made.map(|(id, _)| id));
             }
         }
         Step::Turn(set) => world.sandbox.turn(now, set),
+        Step::Lag(millis) => world.watch_lag = std::time::Duration::from_millis(*millis),
+        Step::Compact => {
+            let all = world.kube.revision();
+            world.kube.compact(all);
+        }
+        Step::Outage(door, seconds) => world.cut(*door, now + SignedDuration::from_secs(*seconds)),
+        Step::Clock(seconds) => world.skew = SignedDuration::from_secs(*seconds),
         Step::Kill | Step::Rival(_) => {}
     }
 }
@@ -291,6 +308,23 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
     }
     if random.random_range(0..3) == 0 {
         steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.replication_lag_ms = 20_000)));
+    }
+    if random.random_range(0..4) == 0 {
+        let millis = random.random_range(200..8_000);
+        steps.push((random.random_range(0..1800), Step::Lag(millis)));
+        steps.push((random.random_range(1800..3600), Step::Lag(0)));
+    }
+    for _ in 0..random.random_range(0..3) {
+        steps.push((random.random_range(0..3600), Step::Compact));
+    }
+    if random.random_range(0..3) == 0 {
+        let door = [Door::Kubernetes, Door::Aws, Door::Partner][random.random_range(0..3)];
+        steps.push((random.random_range(0..3000), Step::Outage(door, random.random_range(5..600))));
+    }
+    if random.random_range(0..6) == 0 {
+        let off = random.random_range(-3600..3600);
+        steps.push((random.random_range(0..1800), Step::Clock(off)));
+        steps.push((random.random_range(1800..3600), Step::Clock(0)));
     }
     steps.sort_by_key(|(at, _)| *at);
     Scenario { name: "random".to_owned(), steps, length: 4500, scheduled: false }

@@ -104,7 +104,12 @@ pub(crate) struct Inner {
     /// Up to which revision garbage was collected.
     collected: u64,
     random: StdRng,
+    /// How far behind watches are (F18).
     pub(crate) watch_lag: Duration,
+    /// Until when nobody is reached behind a door (F19; AWS and partners alike).
+    outages: Vec<(Door, Timestamp)>,
+    /// How far the operator's wall clock is off (F24). Its monotonic one never is.
+    pub(crate) skew: SignedDuration,
     /// When the last step was made. While none is, an answer about the Lease takes long: that many fewer are needed.
     last: Timestamp,
 }
@@ -129,6 +134,8 @@ impl World {
             collected: 0,
             random: StdRng::seed_from_u64(seed ^ 0x5eed),
             watch_lag: Duration::ZERO,
+            outages: Vec::new(),
+            skew: SignedDuration::ZERO,
             last: BEGINNING,
         };
         let world = Self {
@@ -213,7 +220,11 @@ impl World {
             tokio::time::sleep(lag).await;
         }
         let now = self.now();
-        Some(self.lock().kube.read(watch, now))
+        let mut inner = self.lock();
+        if inner.is_out(Door::Kubernetes, now) {
+            return None;
+        }
+        Some(inner.kube.read(watch, now))
     }
 
     /// One call of a process. `None`: the connection broke before an answer came.
@@ -231,8 +242,15 @@ impl World {
         if !self.lives(process) {
             return std::future::pending().await;
         }
+        if self.lock().is_out(call.door, self.now()) {
+            return None;
+        }
+        let before = self.lock().kube.revision();
         let answer = self.strike(process, number, &named, call, &fate);
-        self.changed.notify_waiters();
+        // A read is no news to any watch.
+        if self.lock().kube.revision() != before {
+            self.changed.notify_waiters();
+        }
         if fate == Fate::CrashAfterEffect {
             return self.crash(process).await;
         }
@@ -251,6 +269,10 @@ impl World {
     async fn contend(&self, process: u32, request: &Request<Bytes>) -> Option<Reply> {
         if !self.lives(process) {
             return std::future::pending().await;
+        }
+        if self.lock().is_out(Door::Kubernetes, self.now()) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return None;
         }
         let answer = {
             let mut inner = self.lock();
@@ -350,6 +372,15 @@ impl Inner {
             self.note(now, &format!("#{} p{process} {} {}: {fate}", self.calls, named.verb, named.about));
         }
         Some(Begun { number: self.calls, fate, there, back })
+    }
+
+    /// From now on nobody is reached behind this door, for so long.
+    pub(crate) fn cut(&mut self, door: Door, until: Timestamp) {
+        self.outages.push((door, until));
+    }
+
+    fn is_out(&self, door: Door, now: Timestamp) -> bool {
+        self.outages.iter().any(|(cut, until)| *cut == door && now < *until)
     }
 
     pub(crate) fn note(&mut self, now: Timestamp, what: &str) {
@@ -522,7 +553,7 @@ fn named(call: &Call) -> Named {
             let about = ["SecretId", "Name"].iter().find_map(|key| body[*key].as_str()).unwrap_or_default();
             let region = request.headers().get("authorization").and_then(|value| value.to_str().ok());
             let region = region.and_then(|text| text.split('/').nth(2)).unwrap_or_default();
-            const READS: [&str; 3] = ["DescribeSecret", "GetSecretValue", "ListSecrets"];
+            const READS: [&str; 4] = ["DescribeSecret", "GetSecretValue", "ListSecrets", "ListSecretVersionIds"];
             Named {
                 door,
                 verb: format!("sm.{}", operation.unwrap_or("sts")),

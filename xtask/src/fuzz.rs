@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: the targets of `tests/fuzz` for as long as asked, at release, one after the other. Called by `main`.
+//! `cargo xtask fuzz`: the targets of `tests/fuzz` for as long as asked, optimised and with every debug assertion, one after
+//! the other. Called by `main`.
 
 use std::process::Stdio;
 
@@ -21,7 +22,7 @@ pub fn run(minutes: u32, target: Option<&str>) -> Result<bool> {
     for name in targets {
         println!("fuzzing {name} for {minutes} min");
         let mut command = cargo();
-        command.args(["test", "--release", "--quiet", "--locked"]).args(PROGRAM).args([
+        command.args(["test", "--profile", "sim", "--quiet", "--locked"]).args(PROGRAM).args([
             "--",
             "--exact",
             &name,
@@ -45,7 +46,7 @@ pub fn run(minutes: u32, target: Option<&str>) -> Result<bool> {
 
 fn targets() -> Result<Vec<String>> {
     let mut command = cargo();
-    command.args(["test", "--release", "--quiet", "--locked"]).args(PROGRAM).args(["--", "--list"]);
+    command.args(["test", "--profile", "sim", "--quiet", "--locked"]).args(PROGRAM).args(["--", "--list"]);
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().tried(|| "starting cargo".into())?;
     if !output.status.success() {
         return Err(Failure::new(format!("the fuzz targets can't be built ({}); the errors are above", output.status)));

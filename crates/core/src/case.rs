@@ -24,6 +24,9 @@ pub(crate) fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// The longest pause between two looks at something that is waited for: the operator's own interval of sweeps.
+const SELDOM: SignedDuration = SignedDuration::from_mins(5);
+
 /// One pass over one resource.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
@@ -202,9 +205,12 @@ impl<'a> Case<'a> {
         self.tries().first_saw(mark).unwrap_or(self.now)
     }
 
-    /// A wait of some seconds from now.
+    /// A wait of some seconds from now; the longer it lasts, the more seldom all is read again, since each look costs
+    /// calls: at most an eighth of what was waited already, and [`SELDOM`].
     pub fn wait<T>(self, reason: Reason, seconds: i64) -> Verdict<T> {
-        Err(Step::Wait { reason, until: Some(later(self.now, SignedDuration::from_secs(seconds))) })
+        let waited = self.tries().waited(&reason, self.now) / 8;
+        let pause = SignedDuration::from_secs(seconds).max(waited.min(SELDOM));
+        Err(Step::Wait { reason, until: Some(later(self.now, pause)) })
     }
 
     fn ask<T>(self, look: Look, pick: fn(&Sight) -> Option<&Answer<T>>) -> Verdict<Option<&'a T>> {

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::decide::{Decision, Step};
 use crate::effect::{Effect, Right};
 use crate::facts::{Acceptance, Look, Rehearsed, Sight};
 use crate::fault::{Fault, FaultKind, Place};
 use crate::journal::{Entry, IntentStep, Journal};
 use crate::names::{CredentialId, Revision, TargetName, Uid, VersionId};
+use crate::reason::Reason;
 
 /// A record whose age counts from when this process first saw it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +43,7 @@ pub struct Tries {
     answered: BTreeSet<(Uid, CredentialId)>,
     verified: Option<(VersionId, Timestamp)>,
     settled_targets: BTreeMap<TargetName, (Revision, VersionId)>,
+    waits: Vec<(Reason, Timestamp)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,7 @@ impl Tries {
     /// Notes how an effect went; grants, spends or keeps rights.
     pub fn tried(&mut self, effect: &Effect, outcome: &Result<(), Fault>, now: Timestamp) {
         note(&mut self.effects, effect, outcome.as_ref().err().cloned(), now);
+        self.waits.clear();
         if let Some(right) = effect.right() {
             // A put that was throttled after the create was sent is of unknown fate too: the adapter says so by the
             // kind of its fault (P4). Only what was surely without effect may be tried again by this right.
@@ -183,6 +187,23 @@ impl Tries {
     /// Whether a target was seen intact at this revision with this version.
     pub fn is_settled(&self, target: &TargetName, revision: &Revision, version: &VersionId) -> bool {
         self.settled_targets.get(target).is_some_and(|(at, carried)| at == revision && carried == version)
+    }
+
+    /// Notes what a pass ended with waiting for: since when is kept while nothing is done.
+    pub fn waiting(&mut self, decision: &Decision, now: Timestamp) {
+        let before = std::mem::take(&mut self.waits);
+        let since = |reason: &Reason| before.iter().find(|(told, _)| told == reason).map_or(now, |(_, since)| *since);
+        let reasons = decision.goals.iter().filter_map(|(_, verdict)| match verdict {
+            Err(Step::Wait { reason, .. }) => Some(reason.clone()),
+            _ => None,
+        });
+        self.waits = reasons.map(|reason| (reason.clone(), since(&reason))).collect();
+    }
+
+    /// For how long this has been waited for, with nothing done meanwhile.
+    pub fn waited(&self, reason: &Reason, now: Timestamp) -> SignedDuration {
+        let since = self.waits.iter().find(|(told, _)| told == reason);
+        since.map_or(SignedDuration::ZERO, |(_, since)| now.duration_since(*since))
     }
 
     /// Until when this question is not to be asked again.

@@ -167,6 +167,29 @@ fn a_stray_is_kept_while_a_region_does_not_answer() {
 }
 
 #[test]
+fn what_is_waited_for_without_end_is_looked_at_more_and_more_seldom_and_seen_soon_enough_when_it_comes() {
+    let (mut world, _) =
+        rotating(Kind::Slots, "Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    let superseded = world.current().cloned().unwrap();
+    let day = world.now + jiff::SignedDuration::from_hours(24);
+    let mut passes = 0;
+    while world.now < day {
+        // A copy that stays behind.
+        world.replica = Some(Some(superseded.clone()));
+        world.pass(|_| Outcome::Fine);
+        passes += 1;
+    }
+    assert!((24 * 12..24 * 12 + 120).contains(&passes), "{passes} passes in a day");
+    assert!(world.is_live(&superseded));
+    let before = world.now;
+    world.replica = Some(world.current().cloned());
+    calm(&mut world);
+    assert!(!world.is_live(&superseded), "{:#?}", world.journal);
+    let told = world.journal.rotations.iter().filter_map(|rotation| rotation.ended).map(|(_, at)| at).max().unwrap();
+    assert!(told.duration_since(before) < jiff::SignedDuration::from_mins(7), "{before} {told}");
+}
+
+#[test]
 fn a_debt_whose_bytes_awscurrent_holds_is_never_revoked_whatever_the_journal_calls_it() {
     let (mut world, _) = rotating(Kind::Tagged, "Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
     let candidate = candidate(&world);

@@ -46,6 +46,16 @@ pub(crate) struct Tracked {
     pub(crate) history: Vec<String>,
     /// Since when it is suspended.
     pub(crate) suspended: Option<Timestamp>,
+    /// Rotations that nobody asked for, and whether they failed.
+    pub(crate) own: BTreeMap<String, bool>,
+    /// Its host and account at the partner, its secret's name in AWS.
+    pub(crate) host: String,
+    pub(crate) account: String,
+    pub(crate) stored: String,
+    /// What its spec says about its end: at the partner, in AWS.
+    pub(crate) axes: (String, String),
+    /// It is gone, and that was judged.
+    pub(crate) buried: bool,
 }
 
 /// All checkers and their history.
@@ -78,6 +88,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) cell: Option<&'static Cell>,
     pub(crate) account: Option<&'a Account>,
     pub(crate) account_name: String,
+    /// What its secret is called in AWS.
+    pub(crate) stored: String,
     /// Its secret in its primary region.
     pub(crate) primary: Option<&'a Shown<'a>>,
     /// Its copies.
@@ -90,6 +102,8 @@ pub(crate) struct Subject<'a> {
 /// The world as the checkers see it.
 pub(crate) struct Scene<'a> {
     pub(crate) kube: &'a ApiServer,
+    pub(crate) sandbox: &'a Sandbox,
+    pub(crate) secrets: &'a [Shown<'a>],
     pub(crate) now: Timestamp,
     pub(crate) subjects: Vec<Subject<'a>>,
 }
@@ -117,6 +131,7 @@ impl Checkers {
         for checker in safety::ALL {
             found.extend(checker(self, &scene));
         }
+        found.extend(confidentiality::c4(self, &scene));
         self.calls.clear();
         let new: Vec<Broken> = found.into_iter().filter(|broken| self.told.insert(broken.clone())).collect();
         self.broken.extend(new.iter().cloned());
@@ -127,7 +142,7 @@ impl Checkers {
     pub(crate) fn check_at_the_end(&mut self, sandbox: &Sandbox, kube: &ApiServer, now: Timestamp) {
         let secrets = sandbox.secrets(ACCOUNT);
         let scene = scene(sandbox, kube, &secrets, now);
-        let found = confidentiality::c1(&scene);
+        let found = confidentiality::in_objects(&scene);
         self.broken.extend(found.into_iter().filter(|broken| self.told.insert(broken.clone())));
     }
 
@@ -142,6 +157,19 @@ impl Checkers {
         for subject in &scene.subjects {
             let tracked = self.tracked.entry(subject.uid.to_owned()).or_default();
             tracked.onboarded |= condition(subject.mes, "Onboarded") == Some(("True", true));
+            for rotation in &subject.rotations {
+                let trigger = rotation["spec"]["trigger"].as_str().unwrap_or("Request");
+                let uid = rotation["metadata"]["uid"].as_str().filter(|_| trigger != "Request");
+                let failed = condition(rotation, "Failed").is_some_and(|(status, _)| status == "True");
+                if let Some(uid) = uid {
+                    tracked.own.insert(uid.to_owned(), failed);
+                }
+            }
+            tracked.host = subject.cell.map(Cell::host).unwrap_or_default();
+            tracked.account = subject.account_name.clone();
+            tracked.stored = subject.stored.clone();
+            let axis = |name: &str| subject.mes["spec"]["deletion"][name].as_str().unwrap_or_default().to_owned();
+            tracked.axes = (axis("partner"), axis("store"));
             let suspended = subject.mes["spec"]["suspend"] == true;
             tracked.suspended = suspended.then(|| tracked.suspended.unwrap_or(scene.now));
             let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT")).map(|(id, _)| id);
@@ -212,7 +240,7 @@ pub(crate) fn decoded(secret: &Value, key: &str) -> Option<String> {
 
 fn scene<'a>(sandbox: &'a Sandbox, kube: &'a ApiServer, secrets: &'a [Shown<'a>], now: Timestamp) -> Scene<'a> {
     let subjects = kube.objects("managedexternalsecrets").map(|mes| subject(sandbox, kube, secrets, mes)).collect();
-    Scene { kube, now, subjects }
+    Scene { kube, sandbox, secrets, now, subjects }
 }
 
 fn subject<'a>(sandbox: &'a Sandbox, kube: &'a ApiServer, secrets: &'a [Shown<'a>], mes: &'a Value) -> Subject<'a> {
@@ -237,6 +265,7 @@ fn subject<'a>(sandbox: &'a Sandbox, kube: &'a ApiServer, secrets: &'a [Shown<'a
         primary: own().find(|secret| !secret.replica),
         replicas: own().filter(|secret| secret.replica).collect(),
         targets: kube.objects("secrets").filter(of_us).filter(labelled).collect(),
+        stored: stored.clone(),
         rotations: kube
             .objects("rotations")
             .filter(of_us)

@@ -1,15 +1,22 @@
 //! Safety: what holds at every instant.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
+use sandbox::synthetic::Credential;
 use serde_json::Value;
 
 use super::{Broken, Checkers, Scene, UNDER_WAY, bytes, decoded};
+use crate::synthetic::ADMIN;
 use crate::world::{Call, Door, Named};
 
 type Checker = fn(&mut Checkers, &Scene<'_>) -> Vec<Broken>;
 
 /// All, in order of their ids.
-pub(super) const ALL: &[Checker] = &[s1, s2, s3, s5, s6, s7, s8, s9, s10, s11, s13, s18];
+pub(super) const ALL: &[Checker] = &[s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11, s12, s13, s14, s15, s16, s18];
+
+/// So long ago a login may be to prove that a credential works.
+const PROVEN: SignedDuration = SignedDuration::from_mins(10);
 
 fn broken(id: &'static str, what: String) -> Broken {
     Broken { id, what }
@@ -64,6 +71,26 @@ fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             if subject.issued(&secret) && !subject.accepted(&secret, scene.now) {
                 found.push(broken("S3", format!("what {holder} of {} holds is refused", subject.path())));
             }
+        }
+    }
+    found
+}
+
+/// Nothing is revoked unless what AWSCURRENT holds logged in a short while ago.
+fn s4(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for (named, _) in checkers.calls.iter().filter(|(named, _)| named.verb == "partner.revoke") {
+        let about = scene.subjects.iter().find(|subject| subject.is_about(named));
+        let Some(subject) = about.filter(|subject| subject.served(checkers)) else { continue };
+        let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
+        let secret = current.and_then(|(_, value)| bytes(value?)).unwrap_or_default();
+        let proven = |each: &&Credential| {
+            each.accepted(scene.now) && each.used.is_some_and(|used| scene.now.duration_since(used) < PROVEN)
+        };
+        let credentials = subject.account.into_iter().flat_map(|account| &account.credentials);
+        if !credentials.filter(|each| each.secret == secret).any(|each| proven(&each)) {
+            let what = format!("{} is revoked, and AWSCURRENT of {} was not tried lately", named.about, subject.path());
+            found.push(broken("S4", what));
         }
     }
     found
@@ -187,6 +214,20 @@ fn s11(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     found
 }
 
+/// The operator begins a rotation of its own for a reason alone: none here but the first replacement, once.
+fn s12(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for subject in &scene.subjects {
+        let Some(tracked) = checkers.tracked.get(subject.uid) else { continue };
+        // One that failed is followed by another.
+        let well = tracked.own.values().filter(|failed| !**failed).count();
+        if well > 1 {
+            found.push(broken("S12", format!("{} rotated {well} times of its own accord", subject.path())));
+        }
+    }
+    found
+}
+
 /// Nothing outside is changed for a suspended resource.
 fn s13(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
@@ -202,6 +243,72 @@ fn s13(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             if about && named.mutates && named.door != Door::Kubernetes {
                 found.push(broken("S13", format!("{} though {} is suspended", named.verb, subject.path())));
             }
+        }
+    }
+    found
+}
+
+/// The credential with which the operator acts is left alone.
+fn s14(_: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let admins = scene.kube.objects("secrets").filter(|secret| secret["type"] == "managed-secrets.io/admin");
+    let changed = admins.filter(|secret| decoded(secret, "bearer").as_deref() != Some(ADMIN));
+    changed.map(|secret| broken("S14", format!("the admin Secret {} is changed", secret["metadata"]["name"]))).collect()
+}
+
+/// Whoever is gone left behind what its spec said, and nothing else.
+fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    let there: BTreeSet<&str> = scene.subjects.iter().map(|subject| subject.uid).collect();
+    let gone = checkers.tracked.iter_mut().filter(|(uid, tracked)| !there.contains(uid.as_str()) && !tracked.buried);
+    for (_, tracked) in gone {
+        tracked.buried = true;
+        let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account);
+        let live = account.into_iter().flat_map(|account| account.live(scene.now)).filter(|each| !each.foreign).count();
+        let stored = scene.secrets.iter().find(|secret| secret.name == tracked.stored && !secret.replica);
+        let current = stored.and_then(|secret| secret.labelled("AWSCURRENT")).and_then(|(_, value)| bytes(value?));
+        let works = current.is_some_and(|secret| {
+            account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == secret))
+        });
+        match (tracked.axes.0.as_str(), tracked.axes.1.as_str()) {
+            ("Revoke", _) if live > 0 => found.push(broken("S15", format!("{} is gone, {live} live", tracked.stored))),
+            (_, "Delete") if stored.is_some() => {
+                found.push(broken("S15", format!("{} is there still", tracked.stored)))
+            }
+            ("Retain" | "", "Retain" | "") if tracked.onboarded && !works => {
+                found.push(broken("S15", format!("what was retained of {} does not work", tracked.stored)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// AWS and partners are asked about what resources name, and about nothing else.
+fn s16(checkers: &mut Checkers, _: &Scene<'_>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for (named, call) in &checkers.calls {
+        let known = |name: &str| {
+            checkers.tracked.values().any(|tracked| {
+                // An ARN ends with six characters of AWS's own.
+                name == tracked.stored || name.rsplit_once('-').is_some_and(|(name, _)| name == tracked.stored)
+            })
+        };
+        match named.door {
+            Door::Aws => {
+                let body: Value = serde_json::from_slice(call.request.body()).unwrap_or(Value::Null);
+                let name = ["SecretId", "Name"].iter().find_map(|key| body[*key].as_str());
+                let name = name.map(|name| name.rsplit(':').next().unwrap_or_default());
+                if name.is_some_and(|name| !known(name)) {
+                    found.push(broken("S16", format!("{} about {}", named.verb, name.unwrap_or_default())));
+                }
+            }
+            Door::Partner => {
+                let account = call.request.uri().path().split('/').nth(3).unwrap_or_default();
+                if !checkers.tracked.values().any(|tracked| tracked.account == account) {
+                    found.push(broken("S16", format!("{} at account {account}", named.verb)));
+                }
+            }
+            Door::Kubernetes => {}
         }
     }
     found

@@ -508,6 +508,7 @@ impl World {
             }
             next => {
                 self.tries = facts.tries().clone();
+                self.tries.waiting(&decision, self.now);
                 self.settle(&decision, &facts);
                 let soon = self.now + SignedDuration::from_secs(1);
                 self.now = match next {

@@ -83,6 +83,8 @@ pub struct Credential {
     pub ended: bool,
     /// How often it logged in.
     pub logins: u64,
+    /// When it did last.
+    pub used: Option<Timestamp>,
     /// Whether a person made it, past the API.
     pub foreign: bool,
 }
@@ -234,6 +236,7 @@ impl Account {
             until: Timestamp::MAX,
             ended: false,
             logins: 0,
+            used: None,
             foreign,
         });
         id
@@ -252,6 +255,7 @@ impl Account {
         let at = self.credentials.iter().position(fits).ok_or((401, "Refused"))?;
         let first = self.credentials[at].logins == 0;
         self.credentials[at].logins += 1;
+        self.credentials[at].used = Some(now);
         let id = self.credentials[at].id.clone();
         if habits.activation == Activation::AtFirstUse && first && !self.credentials[at].main {
             self.supersede(habits, &id, now);
