@@ -165,11 +165,10 @@ struct Program {
     path: PathBuf,
 }
 
-/// The program of the end-to-end tests, built, and the control plane too: to be run with a test's name. For `campaign`.
+/// The program of the end-to-end tests, built, to be run with a test's name; what it needs of a control plane it builds
+/// itself. For `campaign`.
 pub fn end_to_end() -> Result<Command> {
-    let control_plane = build_control_plane(false);
     let programs = build()?;
-    ControlPlaneBuild(Some(control_plane)).ready_for(Class::E2e).map_err(Failure::new)?;
     let program = programs.iter().find(|program| program.class == Class::E2e);
     program.map(Program::command).ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
 }

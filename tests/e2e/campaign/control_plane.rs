@@ -13,7 +13,8 @@ use crate::world::world;
 #[test]
 fn no_login_is_refused_while_the_api_server_and_etcd_are_stopped_and_started_in_the_middle_of_rotations() {
     let world = world();
-    let mut campaign = Campaign::prepare(&world, Plan { name: "control-plane", faults: "outages", few: 2 });
+    let mut campaign =
+        Campaign::prepare(&world, Plan { name: "control-plane", faults: "outages", few: 2, reachable: true });
     let mut operator = Watched::start(&world, "control-plane");
     campaign.begin();
     let (mut api_server, longest) = (true, if campaign.is_long() { 40_000 } else { 6_000 });

@@ -9,7 +9,7 @@ use crate::world::world;
 #[test]
 fn no_login_is_refused_while_the_operator_is_killed_at_random_moments_of_rotations() {
     let world = world();
-    let mut campaign = Campaign::prepare(&world, Plan { name: "kills", faults: "kills", few: 3 });
+    let mut campaign = Campaign::prepare(&world, Plan { name: "kills", faults: "kills", few: 3, reachable: true });
     let mut operator = Watched::start(&world, "kills-0");
     campaign.begin();
     let mut number = 0;

@@ -19,7 +19,7 @@ const LEASE: &str = "pauses";
 #[test]
 fn t62_a_leader_that_stood_still_beyond_its_lease_and_wakes_while_another_leads_has_no_effect() {
     let world = world();
-    let mut campaign = Campaign::prepare(&world, Plan { name: "pauses", faults: "pauses", few: 1 });
+    let mut campaign = Campaign::prepare(&world, Plan { name: "pauses", faults: "pauses", few: 1, reachable: true });
     let mut leader = Watched::start(&world, LEASE);
     campaign.begin();
     let mut alone = true;
@@ -36,13 +36,18 @@ fn t62_a_leader_that_stood_still_beyond_its_lease_and_wakes_while_another_leads_
         }
         let over = stopped.elapsed();
         // It rotates: what the first one was about to write may be in the way of it by now.
-        let longest = if campaign.is_long() { 60 } else { 8 };
-        let rotating = Duration::from_secs(campaign.random.random_range(longest / 2..longest));
+        let led = Instant::now();
+        while second.effects() == 0 {
+            assert!(led.elapsed() < Duration::from_secs(60), "the second one works");
+            campaign.wait(Duration::from_millis(200), &mut second);
+        }
+        let longest = if campaign.is_long() { 60_000 } else { 2_000 };
+        let rotating = Duration::from_millis(campaign.random.random_range(0..longest));
         campaign.wait(rotating, &mut second);
-        assert!(second.effects() > 0, "the second one works");
+        let effects = second.effects();
         wakes(&world, &mut leader, &mut second, alone);
         campaign.struck(&format!(
-            "{moment}; taken over after {over:?}, woken {rotating:?} later, {}",
+            "{moment}; taken over after {over:?}, woken after {effects} effects of the second, {}",
             if alone { "alone" } else { "beside the second" }
         ));
         alone = !alone;
@@ -56,7 +61,7 @@ fn wakes(world: &World, zombie: &mut Watched<'_>, second: &mut Watched<'_>, alon
     if alone {
         assert!(second.process().signal("STOP"));
         // What it had sent has landed.
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(2));
     }
     let before = Outside::of(world);
     let woken = Instant::now();

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
-use super::FLAGS;
+use super::flags;
 use crate::world::{Operator, World};
 
 /// A kubelet waits before it starts a container again; ten seconds and more, but then a campaign has few faults.
@@ -97,5 +97,5 @@ impl<'w> Watched<'w> {
 }
 
 fn started(world: &World, lease: &str) -> Operator {
-    world.operator(&[&["--lease-name", lease], &FLAGS[..]].concat())
+    world.operator(&[&["--lease-name", lease], &flags()[..]].concat())
 }
