@@ -19,7 +19,7 @@ fn no_login_is_refused_while_the_api_server_and_etcd_are_stopped_and_started_in_
     campaign.begin();
     let (mut api_server, longest) = (true, if campaign.is_long() { 40_000 } else { 6_000 });
     while campaign.goes_on() {
-        let moment = campaign.moment(&mut operator, Duration::from_secs(25));
+        let moment = campaign.moment(&mut operator, Duration::from_secs(45));
         let down = Duration::from_millis(campaign.random.random_range(5_000..longest));
         let who = if api_server {
             world.plane.stop_api_server().expect("our own");
@@ -36,5 +36,8 @@ fn no_login_is_refused_while_the_api_server_and_etcd_are_stopped_and_started_in_
         campaign.struck(&format!("{moment}; {who}, down for {down:?}"));
     }
     let restarts = operator.restarts();
-    campaign.end(operator, &format!(", {restarts} times the operator ended for want of its Lease"));
+    campaign.end(
+        operator,
+        &format!(", {restarts} starts of an operator that had ended without its Lease or its API server"),
+    );
 }

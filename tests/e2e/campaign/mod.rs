@@ -138,12 +138,13 @@ impl<'w> Campaign<'w> {
         self.until.is_some()
     }
 
-    /// A moment of rotations: after so many more effects of this process, and a little later; `within` at the most.
+    /// A moment of rotations: after so many more effects, and a little later; `within` at the most.
     fn moment(&mut self, operator: &mut Watched<'_>, within: Duration) -> String {
         let most = if self.is_long() { 12 } else { 6 } * self.resources.len();
         let (after, later) = (self.random.random_range(0..most), self.random.random_range(0..400));
         let (before, began) = (operator.effects(), Instant::now());
-        while operator.effects() < before + after && began.elapsed() < within && !operator.tend() {
+        while operator.effects() < before + after && began.elapsed() < within {
+            operator.tend();
             std::thread::sleep(Duration::from_millis(5));
             self.tell();
         }

@@ -31,7 +31,7 @@ impl<'w> Watched<'w> {
         Self { world, lease, operator, offset: 0, effects: 0, last, ended: None, restarts: 0 }
     }
 
-    /// Effects that this process has logged as done or failed.
+    /// Effects that its processes have logged as done or failed.
     pub(super) fn effects(&mut self) -> usize {
         self.read();
         self.effects
@@ -63,9 +63,10 @@ impl<'w> Watched<'w> {
     /// `kill -9`, and another process that wants this Lease.
     pub(super) fn replace(&mut self, lease: &str) {
         self.operator.kill();
+        self.read();
         self.operator = started(self.world, lease);
         self.lease = lease.to_owned();
-        (self.offset, self.effects, self.ended) = (0, 0, None);
+        (self.offset, self.ended) = (0, None);
     }
 
     /// The process.
