@@ -116,6 +116,13 @@ impl Campaign {
 }
 
 impl LeaseHandle {
+    /// Of a process that leads and has renewed its Lease just now, for the last time.
+    #[cfg(test)]
+    pub(crate) fn just_renewed() -> Self {
+        let state = State { leading: true, renewed: Some(Duration::ZERO), transitions: 0 };
+        Self { state: watch::channel(state).1, origin: Instant::now(), identity: "mes-0".into() }
+    }
+
     /// Whether this process leads now.
     pub fn is_leader(&self) -> bool {
         let state = *self.state.borrow();

@@ -1,7 +1,8 @@
 //! What one resource may touch: its secret, its partner, its namespace. The whole of what look and perform have.
 //!
 //! Invariant: made from `Granted<…>` alone. Bytes of a value live inside one function here or in an arm of `look` and
-//! `perform`, and are dropped with it.
+//! `perform`, and are dropped with it. No call begins without enough left of the Lease (PROTOCOL section 0): an effect reads
+//! what its call is made with before that call, and the process may have stood still between the two.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use mes_core::secret::Value;
 use mes_core::spec::{Admin, Origin, Resource, Spec};
 
 use super::budget::Budget;
-use super::context::Context;
+use super::context::{CALL, Context};
 use crate::aws::StoreSecret;
-use crate::cluster::{Home, Namespace};
+use crate::cluster::{Home, LeaseHandle, Namespace};
 use crate::partners::{Bound, Partner};
 
 /// Under which name somebody is asked, and how often at the most.
@@ -35,6 +36,7 @@ pub(super) struct Reach {
     pub(super) partner: Option<Arc<dyn Partner>>,
     admin_store: Option<StoreSecret>,
     home: Home,
+    lease: LeaseHandle,
     budget: Arc<Budget>,
     store_turn: Turn,
     account_turn: Turn,
@@ -54,6 +56,7 @@ impl Reach {
             partner,
             admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
             home: context.home.clone(),
+            lease: context.lease.clone(),
             budget: context.budget.clone(),
             store_turn: turns.0,
             account_turn: turns.1,
@@ -63,15 +66,23 @@ impl Reach {
     /// Its secret, once its store may be asked.
     pub(super) async fn store_in_turn(&self) -> Result<&StoreSecret, Fault> {
         let store = self.store()?;
-        self.budget.turn(Place::SecretsManager, &self.store_turn.0, self.store_turn.1).await?;
+        self.turn(Place::SecretsManager, &self.store_turn).await?;
         Ok(store)
     }
 
     /// Its partner's driver, once the account may be asked.
     pub(super) async fn partner_in_turn(&self) -> Result<&dyn Partner, Fault> {
         let partner = self.partner()?;
-        self.budget.turn(Place::Partner, &self.account_turn.0, self.account_turn.1).await?;
+        self.turn(Place::Partner, &self.account_turn).await?;
         Ok(partner)
+    }
+
+    async fn turn(&self, place: Place, (name, every): &Turn) -> Result<(), Fault> {
+        self.budget.turn(place, name, *every).await?;
+        match self.lease.allows_a_call(CALL) {
+            true => Ok(()),
+            false => Err(Fault::new(Place::Guard, FaultKind::Unsent, "LeaseEnding")),
+        }
     }
 
     /// Its secret, if its store may be asked at all.
@@ -143,4 +154,55 @@ pub(super) fn partner_type(spec: &Spec) -> Result<&'static PartnerType, Fault> {
 
 pub(super) fn guard(code: &str) -> Fault {
     Fault::new(Place::Guard, FaultKind::Denied, code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use mes_core::names::{self, ObjectName, Uid};
+    use mes_core::spec::Own;
+
+    use super::*;
+
+    fn reach() -> Reach {
+        let nobody = tower::service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+        let client = crate::cluster::client::over(nobody, "mes-system");
+        let uid = || Uid::parse("7d9b2a52-4c1e-4f0b-9b1e-2f6f3c1a5d10").expect("a UID");
+        let namespace = names::Namespace::parse("payments").expect("a namespace");
+        let own = Own {
+            cluster: uid(),
+            namespace: namespace.clone(),
+            namespace_uid: uid(),
+            name: ObjectName::parse("crm").expect("a name"),
+            uid: uid(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+        };
+        Reach {
+            namespace: Namespace::of(&client, &Granted::assume(own)),
+            store_secret: None,
+            store_unseen: false,
+            store_refused: None,
+            partner: None,
+            admin_store: None,
+            home: Home::of(&client, &namespace),
+            lease: LeaseHandle::just_renewed(),
+            budget: Arc::default(),
+            store_turn: ("default".to_owned(), None),
+            account_turn: ("pg-main".to_owned(), None),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_call_begins_when_the_lease_could_end_before_it() {
+        let reach = reach();
+        assert_eq!(reach.turn(Place::Partner, &reach.account_turn).await, Ok(()));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        for (place, turn) in [(Place::Partner, &reach.account_turn), (Place::SecretsManager, &reach.store_turn)] {
+            let fault = reach.turn(place, turn).await.expect_err("less than a call's ten seconds are left");
+            assert!(fault.surely_nothing_happened(), "{fault}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -301,15 +301,26 @@ impl Operator {
 
     /// SIGTERM, and waits: the Lease is given back, so that the next one leads at once.
     pub(crate) fn stop(&mut self) {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        let told = self.signal("TERM");
         let until = Instant::now() + Duration::from_secs(20);
-        while told.as_ref().is_ok_and(|status| status.success()) && Instant::now() < until {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+        while told && Instant::now() < until {
+            if self.ended() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         self.kill();
+    }
+
+    /// Sends it a signal; whether that went well.
+    pub(crate) fn signal(&self, signal: &str) -> bool {
+        let told = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        told.is_ok_and(|status| status.success())
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)) | Err(_))
     }
 
     /// Its process.
@@ -326,11 +337,16 @@ impl Operator {
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
+
+    /// Where it writes that.
+    pub(crate) fn log_path(&self) -> &Path {
+        &self.log
+    }
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
+        if !self.ended() {
             self.stop();
         }
         if std::thread::panicking() {

@@ -78,7 +78,8 @@ struct Access {
 struct Own {
     _workers: Vec<Server>,
     api_server: Mutex<Option<Server>>,
-    _etcd: Server,
+    etcd: Mutex<Option<Server>>,
+    etcd_ports: [u16; 2],
     tools: BTreeMap<Tool, PathBuf>,
     port: u16,
     arguments: Vec<String>,
@@ -135,7 +136,8 @@ impl ControlPlane {
     fn start_once(options: &Options, tools: &BTreeMap<Tool, PathBuf>) -> Result<Self> {
         let scratch = Scratch::new("control-plane")?;
         let files = Files::write(&scratch, options.audit)?;
-        let etcd = start_etcd(&scratch, &tools[&Tool::Etcd])?;
+        let etcd_ports = [free_port()?, free_port()?];
+        let etcd = start_etcd(&scratch, &tools[&Tool::Etcd], etcd_ports)?;
         let port = free_port()?;
         let url = format!("https://127.0.0.1:{port}");
         let token = random_hex(24)?;
@@ -144,10 +146,11 @@ impl ControlPlane {
         let own = Own {
             _workers: Vec::new(),
             api_server: Mutex::new(None),
-            _etcd: etcd.0,
+            etcd: Mutex::new(Some(etcd)),
+            etcd_ports,
             tools: tools.clone(),
             port,
-            arguments: files.api_server_arguments(&scratch, etcd.1, port, options),
+            arguments: files.api_server_arguments(&scratch, etcd_ports[0], port, options),
         };
         let kubectl = tools[&Tool::Kubectl].clone();
         let access = Access { url, ca: files.ca, token: Some(token), kubeconfig };
@@ -323,6 +326,24 @@ impl ControlPlane {
         self.wait_for("the namespace default", ["get", "namespace", "default"])
     }
 
+    /// Kills etcd; the API server stays, and answers nothing that it has to look up. An error on a cluster that is not ours.
+    pub fn stop_etcd(&self) -> Result<()> {
+        self.own()?.etcd().take();
+        Ok(())
+    }
+
+    /// Starts etcd, again on the same ports and data, and waits until the API server answers from it. Nothing happens if it
+    /// runs.
+    pub fn start_etcd(&self) -> Result<()> {
+        let own = self.own()?;
+        let mut slot = own.etcd();
+        if slot.is_none() {
+            *slot = Some(start_etcd(&self.scratch, &own.tools[&Tool::Etcd], own.etcd_ports)?);
+        }
+        drop(slot);
+        self.wait_for("the namespace default", ["get", "namespace", "default"])
+    }
+
     fn start_controller_manager(&self, program: &Path, signing_key: &Path) -> Result<Server> {
         let key = format!("--service-account-private-key-file={}", signing_key.display());
         let ca = format!("--root-ca-file={}", self.ca().display());
@@ -381,6 +402,10 @@ impl ControlPlane {
 impl Own {
     fn api_server(&self) -> MutexGuard<'_, Option<Server>> {
         self.api_server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn etcd(&self) -> MutexGuard<'_, Option<Server>> {
+        self.etcd.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -446,8 +471,7 @@ impl Files {
     }
 }
 
-fn start_etcd(scratch: &Scratch, program: &Path) -> Result<(Server, u16)> {
-    let (clients, peers) = (free_port()?, free_port()?);
+fn start_etcd(scratch: &Scratch, program: &Path, [clients, peers]: [u16; 2]) -> Result<Server> {
     let mut command = Command::new(program);
     command
         .arg(format!("--data-dir={}", scratch.path().join("etcd").display()))
@@ -459,7 +483,7 @@ fn start_etcd(scratch: &Scratch, program: &Path) -> Result<(Server, u16)> {
         .args(["--unsafe-no-fsync", "--log-level=warn"]);
     let mut server = scratch.start("etcd", &command, Ending::Kill)?;
     server.wait_until(READY_WITHIN, || TcpStream::connect(("127.0.0.1", clients)).is_ok())?;
-    Ok((server, clients))
+    Ok(server)
 }
 
 /// A kubeconfig of one context, as JSON, which is YAML.

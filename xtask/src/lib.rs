@@ -6,6 +6,7 @@
 
 pub mod bench;
 pub mod binaries;
+pub mod campaign;
 pub mod cargo;
 pub mod certificates;
 pub mod control_plane;

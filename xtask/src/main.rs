@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, bench, demo, fuzz, generate, lint, sim, test};
+use xtask::{Failure, bench, campaign, demo, fuzz, generate, lint, sim, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -50,6 +50,8 @@ enum Command {
         #[command(flatten)]
         tests: Tests,
     },
+    /// Faults at random moments of rotations, on real servers, under applications that log in ten times a second
+    Campaign(campaign::Arguments),
     /// Feeds every parser of outside text what nobody would write, at release, and tells the totals
     Fuzz {
         /// For how long, each target
@@ -99,6 +101,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Bench { size, kind, operator } => bench::run(size, kind, operator).map(|()| true),
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
+        Command::Campaign(arguments) => campaign::run(&arguments),
         Command::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Lint => {

@@ -218,10 +218,15 @@ impl Server {
 
     /// Ends it now, and waits until it has ended. Nothing happens if it has ended already.
     pub fn stop(&mut self) {
+        self.stop_by(self.ending.word());
+    }
+
+    /// Ends it by another signal than its own, such as `INT`; as [`Self::stop`] if that has not helped within 5 s.
+    pub fn stop_by(&mut self, word: &str) {
         let Some(mut child) = self.child.take() else { return };
         let pid = child.id();
         if child.try_wait().ok().flatten().is_none() {
-            signal(self.ending.word(), &pid.to_string());
+            signal(word, &pid.to_string());
             let start = Instant::now();
             while start.elapsed() < Duration::from_secs(5) && child.try_wait().ok().flatten().is_none() {
                 std::thread::sleep(Duration::from_millis(10));

@@ -165,6 +165,23 @@ struct Program {
     path: PathBuf,
 }
 
+/// The program of the end-to-end tests, built, to be run with a test's name; what it needs of a control plane it builds
+/// itself. For `campaign`.
+pub fn end_to_end() -> Result<Command> {
+    let programs = build()?;
+    let program = programs.iter().find(|program| program.class == Class::E2e);
+    program.map(Program::command).ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
+}
+
+impl Program {
+    /// As cargo runs it.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
+        command
+    }
+}
+
 fn build() -> Result<Vec<Program>> {
     let mut command = cargo();
     command.args([
@@ -207,8 +224,8 @@ fn program(message: &Value) -> Option<Program> {
 fn run_class(class: Class, programs: &[Program], context: Option<&str>, arguments: &[String]) -> Result<Tally> {
     let mut tally = Tally::default();
     for program in programs.iter().filter(|program| program.class == class) {
-        let mut command = Command::new(&program.path);
-        command.current_dir(&program.folder).env("CARGO_MANIFEST_DIR", &program.folder).args(arguments);
+        let mut command = program.command();
+        command.args(arguments);
         // A change is judged by the same cases each time; the search for new ones is `cargo test`'s, whose seeds differ.
         if std::env::var_os(PROPERTIES).is_none() {
             command.env(PROPERTIES, "1");

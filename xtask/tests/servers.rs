@@ -10,7 +10,7 @@ use xtask::{ControlPlane, PostgreSql};
 type Outcome = Result<(), xtask::Failure>;
 
 #[test]
-fn a_control_plane_collects_garbage_runs_pods_and_survives_its_api_server() -> Outcome {
+fn a_control_plane_collects_garbage_runs_pods_and_survives_its_api_server_and_its_etcd() -> Outcome {
     let plane =
         ControlPlane::start(&Options { controller_manager: true, scheduler: true, kwok: true, ..Options::default() })?;
     plane.kubectl_apply(
@@ -22,6 +22,11 @@ fn a_control_plane_collects_garbage_runs_pods_and_survives_its_api_server() -> O
     plane.stop_api_server()?;
     assert!(!plane.kubectl(["get", "namespaces", "--request-timeout=2s"])?.status.success());
     plane.start_api_server()?;
+    assert!(plane.kubectl_ok(["get", "deployments"])?.contains("web"));
+
+    plane.stop_etcd()?;
+    assert!(!plane.kubectl(["get", "deployments", "--request-timeout=2s"])?.status.success());
+    plane.start_etcd()?;
     assert!(plane.kubectl_ok(["get", "deployments"])?.contains("web"));
     Ok(())
 }
@@ -55,10 +60,12 @@ fn postgresql_takes_only_tls_with_the_right_password_and_comes_back_with_its_dat
     let plain = Command::new("psql").args(["-w", "-X", "-c", "select 1", "-d", &plain]).output().unwrap();
     assert!(String::from_utf8_lossy(&plain.stderr).contains("no encryption"), "{plain:?}");
 
-    postgresql.stop();
-    assert!(postgresql.psql("select 1").is_err());
-    postgresql.start_again()?;
-    assert_eq!(postgresql.psql("select count(*) from kept")?, "0");
+    for stop in [PostgreSql::stop, PostgreSql::stop_fast] {
+        stop(&postgresql);
+        assert!(postgresql.psql("select 1").is_err());
+        postgresql.start_again()?;
+        assert_eq!(postgresql.psql("select count(*) from kept")?, "0");
+    }
     Ok(())
 }
 

@@ -125,6 +125,11 @@ struct Statements {
 impl Session for Statements {
     async fn run(&mut self, command: &[Sensitive]) -> Result<Result<Vec<Row>, Code>, Fault> {
         let [statement] = command else { return Err(refused("OneStatement")) };
+        // A process that stood still wakes with the answer before this one in hand, and a timeout asks what it limits once
+        // before it looks at the time: the statement would go out, onto what another leader has made of the role since.
+        if Instant::now() >= self.deadline {
+            return Err(unsent("Timeout"));
+        }
         let asked = self.client.simple_query(statement.expose());
         let answer = timeout_at(self.deadline, asked).await.map_err(|_| unknown("Timeout"))?;
         match answer {
@@ -153,4 +158,44 @@ fn rows(messages: Vec<SimpleQueryMessage>) -> Result<Vec<Row>, Fault> {
 
 fn unknown(code: &str) -> Fault {
     Fault::new(Place::Partner, FaultKind::Unknown, code)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio_postgres::NoTls;
+
+    use super::*;
+
+    /// AuthenticationOk and ReadyForQuery.
+    const WELCOME: [u8; 15] = [b'R', 0, 0, 0, 8, 0, 0, 0, 0, b'Z', 0, 0, 0, 5, b'I'];
+
+    async fn session(deadline: Instant) -> (Statements, DuplexStream) {
+        let (ours, mut server) = tokio::io::duplex(4096);
+        let mut config = Config::new();
+        config.user("admin").ssl_mode(SslMode::Disable);
+        let serve = async {
+            let mut startup = [0; 4096];
+            assert!(server.read(&mut startup).await.expect("a startup message") > 0);
+            server.write_all(&WELCOME).await.expect("written");
+        };
+        let (connected, ()) = tokio::join!(config.connect_raw(ours, NoTls), serve);
+        let (client, connection) = connected.expect("logged in");
+        let driven = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        (Statements { client, _driven: Driven(driven), deadline }, server)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_wakes_after_its_time_sends_no_statement() {
+        let (mut session, mut server) = session(Instant::now() + Duration::from_secs(10)).await;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let fault = session.run(&[Sensitive::new("alter role one nologin".to_owned())]).await.expect_err("too late");
+        let mut heard = [0; 64];
+        let heard = tokio::time::timeout(Duration::from_secs(1), server.read(&mut heard)).await;
+        assert!(heard.is_err(), "the server heard something");
+        assert_eq!(fault.kind, FaultKind::Unsent);
+        drop(session);
+    }
 }

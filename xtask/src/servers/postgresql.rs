@@ -124,9 +124,17 @@ impl PostgreSql {
         output
     }
 
-    /// Ends the server as a crash would; its data stay. Nothing happens if it is stopped.
+    /// Ends the server as a crash would (its immediate shutdown); its data stay. Nothing happens if it is stopped.
     pub fn stop(&self) {
         self.running().take();
+    }
+
+    /// Ends the server in order, as `pg_ctl stop --mode=fast` does: sessions are cut off, and a checkpoint is written.
+    /// Nothing happens if it is stopped.
+    pub fn stop_fast(&self) {
+        if let Some(mut server) = self.running().take() {
+            server.stop_by("INT");
+        }
     }
 
     /// Starts the server on the same port and data, and waits until `admin` can log in. Nothing happens if it runs.
