@@ -18,6 +18,7 @@ mod idle;
 mod in_place;
 mod main_job;
 mod outlets;
+mod own_admin;
 mod partners;
 mod prober;
 mod reach;
