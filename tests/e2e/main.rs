@@ -1,5 +1,6 @@
 //! The main job, end to end, on real parts.
 
+mod adopted;
 mod attempts;
 mod authority;
 mod bad_input;
