@@ -121,7 +121,7 @@ fn median(figures: impl Iterator<Item = f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     match (figures.get(middle.wrapping_sub(1)), figures.get(middle)) {
-        (Some(low), Some(high)) if figures.len() % 2 == 0 => (low + high) / 2.0,
+        (Some(low), Some(high)) if figures.len().is_multiple_of(2) => (low + high) / 2.0,
         (_, Some(high)) => *high,
         (_, None) => 0.0,
     }
