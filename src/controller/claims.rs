@@ -2,14 +2,14 @@
 //!
 //! Invariant: of two resources that name one thing, the older (creation time, then UID) has it, in whatever order they are
 //! seen. Filled from the cache before the first pass, kept by every pass. Whoever stands back for an older one is woken as
-//! soon as something was let go: nothing of its own changes then.
+//! soon as something was let go: nothing of its own changes then. A look costs what it asks about, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use mes_core::names::{Identity, Namespace, ObjectName, SecretName, TargetName, Uid};
-use mes_core::scope::{Holding, Older};
+use mes_core::scope::{Held, Holding, Older};
 use mes_core::spec::Own;
 
 /// A resource's age: smaller is older.
@@ -27,13 +27,13 @@ struct Index {
 
 /// The index over all resources.
 #[derive(Debug, Default)]
-pub(super) struct Claims(Mutex<Index>);
+pub(super) struct Claims(Arc<Mutex<Index>>);
 
 impl Claims {
     /// Notes what a resource holds, in place of what it held before, and whether it stands back for an older one. Gives who
     /// stands back and may look again.
     pub(super) fn note(&self, holding: Holding, stands_back: bool) -> Vec<Own> {
-        let mut index = self.lock();
+        let mut index = lock(&self.0);
         let own = holding.own.clone();
         if stands_back {
             index.standing_back.insert(own.uid.clone(), own.clone());
@@ -65,7 +65,7 @@ impl Claims {
 
     /// Forgets a resource that is gone. Gives who stands back and may look again.
     pub(super) fn forget(&self, uid: &Uid) -> Vec<Own> {
-        let mut index = self.lock();
+        let mut index = lock(&self.0);
         index.standing_back.remove(uid);
         if index.withdraw(uid).is_some() { index.waiting_but(uid) } else { Vec::new() }
     }
@@ -73,7 +73,7 @@ impl Claims {
     /// Forgets every resource that lives no longer: of one that went without a pass nobody tells. Gives who stands back and
     /// may look again. While nobody stands back it costs nothing, and does nothing.
     pub(super) fn forget_the_dead(&self, lives: impl Fn(&Own) -> bool) -> Vec<Own> {
-        let mut index = self.lock();
+        let mut index = lock(&self.0);
         if index.standing_back.is_empty() {
             return Vec::new();
         }
@@ -86,31 +86,42 @@ impl Claims {
         if dead.is_empty() { Vec::new() } else { index.standing_back.values().cloned().collect() }
     }
 
-    /// What older resources hold that `own` may want: every identity (a value may name any), and of secrets and targets
-    /// those that `asked` names. Only of resources that still live: nobody tells us of one that went without a pass, and a
-    /// resource that is made again must not be kept out by what it was before.
-    pub(super) fn older(&self, own: &Own, asked: &Holding, lives: impl Fn(&Own) -> bool) -> Older {
-        let index = self.lock();
+    /// What older resources hold that `own` may want: any identity that it asks about (a value may name any), and of
+    /// secrets and targets those that `asked` names. Only of resources that still live: nobody tells us of one that went
+    /// without a pass, and a resource that is made again must not be kept out by what it was before.
+    pub(super) fn older(
+        &self,
+        own: &Own,
+        asked: &Holding,
+        lives: impl Fn(&Own) -> bool + Send + Sync + 'static,
+    ) -> Older {
+        let index = lock(&self.0);
         let age = age(own);
-        let alive = |uid: &Uid| index.holdings.get(uid).is_some_and(|holding| lives(&holding.own));
-        let taken = |ages: Option<&BTreeSet<Age>>| {
-            ages.is_some_and(|ages| ages.iter().take_while(|each| **each < age).any(|(_, uid)| alive(uid)))
-        };
-        let identities = index.identities.iter().filter(|(_, ages)| taken(Some(ages)));
+        let taken = |ages| index.taken(ages, &age, &lives);
         let target = |name: &&TargetName| taken(index.targets.get(&(own.namespace.clone(), (*name).clone())));
-        Older {
-            identities: identities.map(|(identity, _)| identity.clone()).collect(),
-            secrets: asked.secret.iter().filter(|secret| taken(index.secrets.get(*secret))).cloned().collect(),
-            targets: asked.targets.iter().filter(target).cloned().collect(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Index> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let secrets = asked.secret.iter().filter(|secret| taken(index.secrets.get(*secret))).cloned().collect();
+        let targets = asked.targets.iter().filter(target).cloned().collect();
+        drop(index);
+        let index = self.0.clone();
+        let held = move |identity: &Identity| {
+            let index = lock(&index);
+            index.taken(index.identities.get(identity), &age, &lives)
+        };
+        Older { identities: Held::by(held), secrets, targets }
     }
 }
 
+fn lock(index: &Mutex<Index>) -> MutexGuard<'_, Index> {
+    index.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Index {
+    /// Whether one of these is older than `age`, and lives.
+    fn taken(&self, ages: Option<&BTreeSet<Age>>, age: &Age, lives: impl Fn(&Own) -> bool) -> bool {
+        let alive = |uid: &Uid| self.holdings.get(uid).is_some_and(|holding| lives(&holding.own));
+        ages.is_some_and(|ages| ages.range(..age).any(|(_, uid)| alive(uid)))
+    }
+
     fn waiting_but(&self, uid: &Uid) -> Vec<Own> {
         self.standing_back.values().filter(|own| own.uid != *uid).cloned().collect()
     }
@@ -146,6 +157,8 @@ fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Age>>, key: &K, age: &Age) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn holding(namespace: &str, second: i64, uid: &str) -> Holding {
@@ -165,6 +178,13 @@ mod tests {
         }
     }
 
+    /// How many of its identities, secrets and targets an older resource has.
+    fn taken(claims: &Claims, of: &Holding, lives: impl Fn(&Own) -> bool + Send + Sync + 'static) -> [usize; 3] {
+        let older = claims.older(&of.own, of, lives);
+        let identities = of.identities.iter().filter(|identity| older.identities.has(identity)).count();
+        [identities, older.secrets.len(), older.targets.len()]
+    }
+
     #[test]
     fn t06_the_oldest_holds_what_several_want_in_every_order_in_which_they_are_seen() {
         let all = [
@@ -178,23 +198,17 @@ mod tests {
         for order in orders {
             let claims = Claims::default();
             order.iter().for_each(|at| drop(claims.note(all[*at].clone(), false)));
-            let older = |at: usize| claims.older(&all[at].own, &all[at], |_| true);
-            assert_eq!(older(0), Older::default());
-            assert_eq!(
-                (older(1).identities.len(), older(1).secrets.len(), older(1).targets.len()),
-                (1, 1, 0),
-                "a target belongs to its namespace"
-            );
-            assert_eq!((older(2).identities.len(), older(2).secrets.len(), older(2).targets.len()), (1, 1, 1));
+            let older = |at: usize| taken(&claims, &all[at], |_| true);
+            assert_eq!(older(0), [0, 0, 0]);
+            assert_eq!(older(1), [1, 1, 0], "a target belongs to its namespace");
+            assert_eq!(older(2), [1, 1, 1]);
             // Seen again in the same order, as after a drift: nothing changes hands.
             order.iter().for_each(|at| drop(claims.note(all[*at].clone(), false)));
-            assert_eq!((older(0), older(3).targets.len()), (Older::default(), 1));
+            assert_eq!((older(0), older(3)), ([0, 0, 0], [1, 1, 1]));
             // The elder is gone, and only then the next in age has it.
             claims.forget(&all[0].own.uid);
             // Made in the same second: the UID decides, the same way for both.
-            assert_eq!(older(1), Older::default());
-            assert_eq!(older(2).identities.len(), 1);
-            assert!(older(2).targets.is_empty() && older(3).targets.len() == 1);
+            assert_eq!((older(1), older(2), older(3)), ([0, 0, 0], [1, 1, 0], [1, 1, 1]));
         }
     }
 
@@ -204,8 +218,7 @@ mod tests {
         let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
         claims.note(elder.clone(), false);
         claims.note(Holding { targets: BTreeSet::new(), ..elder }, false);
-        assert!(claims.older(&younger.own, &younger, |_| true).targets.is_empty());
-        assert_eq!(claims.older(&younger.own, &younger, |_| true).secrets.len(), 1);
+        assert_eq!(taken(&claims, &younger, |_| true), [1, 1, 0]);
     }
 
     #[test]
@@ -214,8 +227,35 @@ mod tests {
         let (elder, younger) = (holding("payments", 1, "a"), holding("payments", 2, "b"));
         claims.note(elder.clone(), false);
         claims.note(younger.clone(), false);
-        assert_ne!(claims.older(&younger.own, &younger, |_| true), Older::default());
-        assert_eq!(claims.older(&younger.own, &younger, |own| own.uid != elder.own.uid), Older::default());
+        assert_eq!(taken(&claims, &younger, |_| true), [1, 1, 1]);
+        assert_eq!(taken(&claims, &younger, move |own| own.uid != elder.own.uid), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_look_asks_about_what_its_resource_names_however_many_there_are() {
+        let claims = Claims::default();
+        let one = |number: i64| {
+            let mut one = holding("payments", number, &format!("uid-{number}"));
+            let own = SecretName::parse(format!("legacy/{number}")).unwrap();
+            one.identities = [Identity::parse(format!("host/{number}")).unwrap()].into();
+            one.secret = one.secret.map(|(store, _)| (store, own));
+            one.targets = [TargetName::parse(format!("target-{number}")).unwrap()].into();
+            one
+        };
+        (1..=3000).for_each(|number| drop(claims.note(one(number), false)));
+        // The youngest wants what one of them has, and what nobody has.
+        let youngest = Holding { own: one(3001).own, ..one(7) };
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = asked.clone();
+        let lives = move |_: &Own| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            true
+        };
+        let older = claims.older(&youngest.own, &youngest, lives);
+        assert_eq!((older.secrets.len(), older.targets.len(), asked.load(Ordering::Relaxed)), (1, 1, 2));
+        assert!(youngest.identities.iter().all(|identity| older.identities.has(identity)));
+        assert!(!older.identities.has(&Identity::parse("host/nobodys").unwrap()));
+        assert_eq!(asked.load(Ordering::Relaxed), 3, "one question for each thing that somebody has");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
             Err(fault) => Err(fault),
         }),
         Look::Version(version) => Sight::Version(match spec {
-            Ok(spec) => reach.read(version).await.map(|value| value.map(|value| stored(spec, &value))),
+            Ok(spec) => held(subject, spec, version).await,
             Err(fault) => Err(fault),
         }),
         Look::Acceptance(version) => Sight::Acceptance(match spec {
@@ -89,14 +89,13 @@ async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
         }
         Some(SeedSecret::Seed { value, .. }) => value,
     };
-    let operated = matches!(spec.rotation.engine, Engine::Operator(_));
-    let admin = if operated { reach.admin(spec).await? } else { None };
+    let admin = reach.admin(spec).await?;
     let inspected = match inspect_seed(spec, &value, admin.as_ref()) {
         Ok(inspected) => inspected,
         Err(refused) => return Ok(Some(refused)),
     };
     let identity = inspected.identity.map(|identity| (*identity).clone());
-    if !operated {
+    if matches!(spec.rotation.engine, Engine::SecretsManager(_)) {
         return Ok(Some(Seed::Accepted { identity }));
     }
     let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };
@@ -138,6 +137,17 @@ async fn rehearsal(
             reach.namespace.rehearse(wanted, &rendered, version).await.map(Some)
         }
     }
+}
+
+/// A stored version. What AWS is to rotate is tried at its partner by nobody, so that it is not what the account logs in
+/// with is asked here, until it is onboarded: afterwards AWS alone writes it.
+async fn held(subject: &Subject, spec: &Spec, version: &VersionId) -> Result<Option<Stored>, Fault> {
+    let reach = &subject.reach;
+    let Some(value) = reach.read(version).await? else { return Ok(None) };
+    if matches!(spec.rotation.engine, Engine::SecretsManager(_)) && !subject.resource.noted.onboarded {
+        spares_admin(spec, [&value], reach.admin(spec).await?.as_ref())?;
+    }
+    Ok(Some(stored(spec, &value)))
 }
 
 fn stored(spec: &Spec, value: &Value) -> Stored {

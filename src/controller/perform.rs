@@ -5,7 +5,7 @@ use mes_core::effect::{Acting, Effect};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{ObjectName, VersionId};
 use mes_core::partner::made;
-use mes_core::scope::inspect_seed;
+use mes_core::scope::{inspect_seed, spares_admin};
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Spec};
 use mes_core::target::render;
@@ -38,7 +38,10 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
             reach.store_in_turn().await?.create_managed(version, &value, &type_name(spec)?).await
         }
         Effect::Delegate { immediately } => match &spec()?.rotation.engine {
-            Engine::SecretsManager(delegation) => reach.store_in_turn().await?.delegate(delegation, *immediately).await,
+            Engine::SecretsManager(delegation) => {
+                current_spares_admin(subject, spec()?).await?;
+                reach.store_in_turn().await?.delegate(delegation, *immediately).await
+            }
             Engine::Operator(_) | Engine::None => Err(guard("NotDelegated")),
         },
         Effect::Onboard { version } => {
@@ -172,13 +175,20 @@ async fn seed(subject: &Subject, spec: &Spec) -> Result<Value, Fault> {
     let name = spec.scope.seed.as_ref().ok_or_else(gone)?;
     match subject.reach.namespace.seed(name).await? {
         Some(SeedSecret::Seed { value, not_text, .. }) if not_text.is_empty() => {
-            let operated = matches!(spec.rotation.engine, Engine::Operator(_));
-            let admin = if operated { subject.reach.admin(spec).await? } else { None };
+            let admin = subject.reach.admin(spec).await?;
             inspect_seed(spec, &value, admin.as_ref()).map_err(|_| gone())?;
             Ok(value)
         }
         _ => Err(gone()),
     }
+}
+
+/// Whether AWS may be told to rotate what is AWSCURRENT now: with an admin's rights it must not be the admin's own
+/// credential, whoever put it there and whichever account was named since.
+async fn current_spares_admin(subject: &Subject, spec: &Spec) -> Result<(), Fault> {
+    let Some(admin) = subject.reach.admin(spec).await? else { return Ok(()) };
+    let (_, current) = subject.reach.store_in_turn().await?.read_current().await?.ok_or_else(moved)?;
+    spares_admin(spec, [&current], Some(&admin))
 }
 
 fn type_name(spec: &Spec) -> Result<mes_core::names::PartnerTypeName, Fault> {

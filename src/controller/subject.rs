@@ -142,7 +142,8 @@ fn resolve(
     let admin_store = admin_secret.as_ref().map(|(store, _)| store_of(context, store));
     let admin_arn = admin_secret.as_ref().and_then(|(store, name)| context.sweeps.line(store, name)?.arn);
     let asked = asked(mes, &own, written.as_ref().ok(), store.as_ref().and_then(|store| store.as_ref()?.as_ref()));
-    let older: Older = context.claims.older(&own, &asked, |own| context.caches.lives(own));
+    let caches = context.caches.clone();
+    let older: Older = context.claims.older(&own, &asked, move |own| caches.lives(own));
     let registry = context.registry;
     let named = Named {
         store: reference(&store),

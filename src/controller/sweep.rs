@@ -183,7 +183,7 @@ async fn round(context: &Context, wire: &SecretsManagerStore) {
     tell_store(context, wire, &store, identity.ok(), fault.as_ref(), listed).await;
 }
 
-/// The lines of a sweep; whose line changed is woken.
+/// The lines of a sweep; whose line changed is woken, and who uses an admin secret that was found or is gone.
 fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, SweepLine>) {
     let before = context.sweeps.lock().get_mut(store).and_then(|known| known.lines.replace(lines.clone()));
     let changed = |secret: &SecretName| match &before {
@@ -195,6 +195,18 @@ fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, Sweep
         }
     };
     wake(context, store, changed);
+    let arn = |lines: Option<&BTreeMap<SecretName, SweepLine>>, secret: &SecretName| lines?.get(secret)?.arn.clone();
+    let found = |secret: &SecretName| arn(before.as_ref(), secret) != arn(Some(&lines), secret);
+    let accounts = context.caches.accounts.state().into_iter();
+    let accounts =
+        accounts.filter(|account| admin_secret(account).is_some_and(|(of, secret)| of == *store && found(&secret)));
+    let accounts: BTreeSet<String> = accounts.map(|account| account.name_any()).collect();
+    for mes in context.caches.resources.state() {
+        let account = mes.spec.partner.as_ref().and_then(|partner| partner.account_ref.as_ref());
+        if account.is_some_and(|account| accounts.contains(account.name.as_str())) {
+            context.sweeps.wake_one(&mes);
+        }
+    }
 }
 
 fn wake(context: &Context, store: &ObjectName, which: impl Fn(&SecretName) -> bool) {

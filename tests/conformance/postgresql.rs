@@ -24,6 +24,10 @@ async fn psql(sql: String) -> String {
     tokio::task::spawn_blocking(move || server().psql(&sql).unwrap()).await.unwrap()
 }
 
+async fn psql_in(database: &str, sql: &str) -> String {
+    psql(format!("\\connect {database}\n{sql}")).await
+}
+
 struct Server {
     /// The role that a candidate is for.
     place: String,
@@ -153,6 +157,77 @@ async fn a_role_with_power_a_missing_one_and_the_admins_own_are_never_touched() 
     let own = text(bench.admin.as_ref().unwrap(), "username").to_owned();
     let faults = refused(&mut bench, &own).await;
     assert_eq!(faults, vec![(FaultKind::Rejected, "RotatesOwnAdmin".to_owned()); 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t04_a_role_that_is_a_member_of_a_powerful_one_by_any_chain_is_never_touched() {
+    let mut bench = two_roles().await;
+    let tail = text(&bench.current, "username").to_owned();
+    // Powerful by an attribute, which no membership inherits, or by name.
+    psql(format!(
+        "create role boss_{tail} superuser; create role maker_{tail} createrole;
+         create role copier_{tail} replication; create role passer_{tail} bypassrls;"
+    ))
+    .await;
+    let own = ["boss", "maker", "copier", "passer"].map(|power| format!("{power}_{tail}"));
+    let servers = "select rolname from pg_roles where oid < 16384 and rolname <> 'admin' order by 1";
+    let servers: Vec<String> = psql(servers.to_owned()).await.lines().map(str::to_owned).collect();
+    assert!(servers.iter().any(|name| name == "pg_execute_server_program"), "{servers:?}");
+    let harmless = ["pg_database_owner", "pg_checkpoint", "pg_use_reserved_connections"];
+    let powers = own.iter().map(String::as_str).chain(servers.iter().map(String::as_str));
+    for (number, power) in powers.filter(|name| !harmless.contains(name)).enumerate() {
+        // The chain of a direct member, of one through two others, and of one that inherits nothing and may only set role.
+        let (direct, far, set) =
+            (format!("direct{number}_{tail}"), format!("far{number}_{tail}"), format!("set{number}_{tail}"));
+        psql(format!(
+            "create role {direct} login in role {power};
+             create role near{number}_{tail} in role {power}; create role between{number}_{tail} in role near{number}_{tail};
+             create role {far} login in role between{number}_{tail};
+             create role {set} login noinherit in role {power};"
+        ))
+        .await;
+        for role in [direct, far, set] {
+            let faults = refused(&mut bench, &role).await;
+            assert_eq!(faults, vec![(FaultKind::Rejected, "RoleReserved".to_owned()); 3], "{role} of {power}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_owns_its_database_and_is_a_member_of_harmless_roles_is_rotated() {
+    let mut bench = two_roles().await;
+    let (one, other) = (bench.slots[0].to_string(), bench.slots[1].to_string());
+    psql(format!("create database home_{one} owner {other}")).await;
+    psql(format!("grant pg_checkpoint to {other}")).await;
+    bench.parameters.insert("dbname".to_owned(), format!("home_{one}"));
+    let candidate = bench.candidate().await;
+    assert!(bench.world.accepts(&candidate).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t04_whoever_owns_the_database_runs_nothing_with_the_admins_rights() {
+    let mut bench = two_roles().await;
+    let (one, tail) = (bench.slots[1].to_string(), text(&bench.current, "username").to_owned());
+    let database = format!("trap_{tail}");
+    psql(format!("create database {database} owner {one}")).await;
+    psql(format!("alter database {database} set search_path = trap, pg_catalog")).await;
+    // Looked at by whoever trusts the path: a table by the server's name that notes who read it and calls every role plain.
+    let trap = format!(
+        "set role {one}; create schema trap; grant usage on schema trap to public; create table trap.fell (who text);
+         grant all on trap.fell to public;
+         create function trap.fall() returns boolean language sql volatile as
+             'insert into trap.fell values (current_user) returning true';
+         create view trap.pg_roles as select oid, rolname, rolcanlogin, false as rolsuper, false as rolcreaterole,
+             false as rolreplication, false as rolbypassrls from pg_catalog.pg_roles where trap.fall();
+         grant select on trap.pg_roles to public;"
+    );
+    psql_in(&database, &trap).await;
+    bench.parameters.insert("dbname".to_owned(), database.clone());
+    bench.candidate().await;
+    psql(format!("create role boss_{tail} login superuser")).await;
+    let faults = refused(&mut bench, &format!("boss_{tail}")).await;
+    assert_eq!(faults, vec![(FaultKind::Rejected, "RoleReserved".to_owned()); 3]);
+    assert_eq!(psql_in(&database, "select who from trap.fell").await, "", "nobody fell into it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

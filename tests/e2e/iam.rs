@@ -72,8 +72,13 @@ fn store(prefix: &str, regions: &[&str], adopted: &[&str], world: &World) -> Ins
             adopted.iter().map(|name| name.replace("{namespace}", "${aws:PrincipalTag/mes-namespace}")).collect(),
             theirs,
         ),
-        admin: (vec![format!("arn:aws:secretsmanager:{primary}:{ACCOUNT}:secret:admin/pg-??????")], admin),
-        types: vec!["BigIDClientSecret".into()],
+        admin: (
+            ["pg", "datadog", "datadog2"]
+                .map(|name| format!("arn:aws:secretsmanager:{primary}:{ACCOUNT}:secret:admin/{name}-??????"))
+                .to_vec(),
+            admin,
+        ),
+        types: vec!["BigIDClientSecret".into(), "DatadogApiKey".into()],
         tag_keys: vec![],
         take_over: vec![],
     }

@@ -1,5 +1,6 @@
 //! The main job, end to end, on real parts.
 
+mod adopted;
 mod attempts;
 mod authority;
 mod bad_input;
@@ -18,6 +19,7 @@ mod idle;
 mod in_place;
 mod main_job;
 mod outlets;
+mod own_admin;
 mod partners;
 mod prober;
 mod reach;

@@ -180,7 +180,7 @@ fn a_secret_that_aws_rotates_is_made_declared_delivered_and_followed_without_a_p
 }
 
 /// T05: every RotateSecret of this run asked IAM whether its role may be passed.
-fn only_the_stores_role_was_ever_passed(world: &World) {
+pub(crate) fn only_the_stores_role_was_ever_passed(world: &World) {
     let judged = world.sandbox.with(|sandbox| sandbox.judgements());
     let passed: Vec<_> = judged.iter().filter(|each| each.action == "iam:PassRole").collect();
     assert!(!passed.is_empty(), "RotateSecret is judged");

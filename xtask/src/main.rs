@@ -44,6 +44,13 @@ enum Command {
         /// The program `mes` to be measured; this checkout's, built for release, if absent
         #[arg(long, value_name = "PATH")]
         operator: Option<PathBuf>,
+        /// An older program `mes`: both are measured by turns, and compared; fails where counts differ, or where the newer
+        /// takes more than 1.1 times the processor time or memory
+        #[arg(long, value_name = "PATH")]
+        against: Option<PathBuf>,
+        /// How often each is measured
+        #[arg(long, value_name = "N", default_value_t = 3, requires = "against")]
+        pairs: u32,
     },
     /// The end-to-end tests alone
     E2e {
@@ -98,7 +105,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<bool, Failure> {
     match command {
         Command::Demo { once } => demo::run(once).map(|()| true),
-        Command::Bench { size, kind, operator } => bench::run(size, kind, operator).map(|()| true),
+        Command::Bench { size, kind, operator, against: Some(older), pairs } => {
+            bench::compare(size, kind, operator.as_deref(), &older, pairs)
+        }
+        Command::Bench { size, kind, operator, against: None, .. } => {
+            bench::run(size, kind, operator.as_deref()).map(|()| true)
+        }
         Command::Test { only, tests } => run_tests(&only, tests),
         Command::E2e { tests } => run_tests(&[Class::E2e], tests),
         Command::Campaign(arguments) => campaign::run(&arguments),

@@ -228,6 +228,11 @@ impl Sandbox {
         self.secrets_manager.shown(account)
     }
 
+    /// Makes a secret of [`ACCOUNT`] one that a service of AWS's keeps for itself. Whether it is there.
+    pub fn owned_by(&mut self, region: &str, name: &str, service: &str) -> bool {
+        self.secrets_manager.own(ACCOUNT, region, name, service)
+    }
+
     /// Session tags by the access key of an assumed role.
     pub fn session_tags(&self, access_key: &str) -> Option<&[(String, String)]> {
         self.sts.session_tags(access_key)

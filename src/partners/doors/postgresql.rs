@@ -1,7 +1,8 @@
 //! Logins and statements at a PostgreSQL server.
 //!
 //! Invariant (SECURITY section 7, step 9): no DSN, no service or password file, no Unix socket; TLS with the name checked,
-//! and SCRAM bound to the channel, so that no relay learns or uses a password. Of an error only its SQLSTATE is kept.
+//! and SCRAM bound to the channel, so that no relay learns or uses a password. Names in a statement mean the server's own
+//! tables, functions and operators, whatever the database's owner set. Of an error only its SQLSTATE is kept.
 //! tokio_postgres logs statements at DEBUG: the log filter caps it at WARN.
 
 use std::sync::Arc;
@@ -72,6 +73,9 @@ fn config(login: &Login<'_>) -> Config {
         .password(login.password.expose())
         .dbname(login.database)
         .application_name("managed-external-secrets")
+        // Whoever owns the database may give it a search_path of its own, and with it tables and operators by our names
+        // that run with the admin's rights. What a session is opened with wins.
+        .options("-c search_path=pg_catalog")
         .ssl_mode(SslMode::Require)
         .ssl_negotiation(SslNegotiation::Postgres)
         .channel_binding(ChannelBinding::Require);

@@ -1,7 +1,8 @@
 //! What the admin reads and changes of a role.
 //!
 //! Invariant: one statement a change, so that no crash leaves half of it; names and verifiers enter a statement through the
-//! typed encoders alone. A role that is reserved, missing, the admin's own or has power over others is refused.
+//! typed encoders alone. A role that is reserved, missing, the admin's own or has power over others, itself or by a role
+//! that it is a member of, is refused.
 
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::secret::{Sensitive, Value};
@@ -10,6 +11,18 @@ use postgres_protocol::password::scram_sha_256;
 use crate::partners::doors::{Login, Row, Session, rejected};
 use crate::partners::encode::{Identifier, Literal, Sql, statement};
 use crate::partners::{Bound, Doors};
+
+/// Whether a role may log in, and whether it, or any role that it is a member of, has power over others.
+///
+/// `member` sees through every chain of memberships, whatever they inherit: `SET ROLE` needs no inheritance, attributes are
+/// never inherited, and whoever has the ADMIN option alone may give itself the rest. Of the server's own roles those are
+/// harmless which reach nobody's data, session or setting; one that a later server adds is not known to be. Who owns the
+/// database that we are in is a member of `pg_database_owner`.
+const POWERS: &str = "select r.rolcanlogin, exists (select from pg_roles g where pg_has_role(r.oid, g.oid, 'member') \
+                      and (g.rolsuper or g.rolcreaterole or g.rolreplication or g.rolbypassrls or g.rolname = 'postgres' \
+                      or left(g.rolname, 3) = 'pg_' and g.rolname not in \
+                      ('pg_database_owner', 'pg_checkpoint', 'pg_use_reserved_connections'))) \
+                      from pg_roles r where r.rolname = ";
 
 /// A session of the account's admin.
 pub(super) struct Admin {
@@ -42,8 +55,6 @@ impl Admin {
             return Err(rejected("RoleReserved"));
         }
         let literal = Literal::of(name).ok_or_else(|| rejected("RoleName"))?;
-        const POWERS: &str = "select rolcanlogin, rolsuper or rolcreaterole or rolreplication or rolbypassrls \
-                              from pg_roles where rolname = ";
         let asked = statement(&[Sql::Words(POWERS), Sql::Literal(&literal)]);
         let rows = run(self.session.as_mut(), asked).await?;
         let [row] = rows.as_slice() else { return Err(rejected("RoleMissing")) };

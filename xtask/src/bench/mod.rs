@@ -3,10 +3,11 @@
 //! Invariant: the figures are measured, none is derived from what the operator says of itself. All servers, the sandbox
 //! included, share the machine's cores with it. Called by `main`.
 
+mod against;
 mod load;
 mod meter;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -39,7 +40,18 @@ const AFTER_RESTART: Duration = Duration::from_secs(50);
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Measures `size` resources of a kind, of the operator at `program` or of this checkout's, and prints a table.
-pub fn run(size: u32, kind: Kind, program: Option<PathBuf>) -> Result<()> {
+pub fn run(size: u32, kind: Kind, program: Option<&Path>) -> Result<()> {
+    measured(size, kind, program).map(drop)
+}
+
+/// Measures an older operator and this one by turns, `pairs` times each, and prints how they compare. Whether counts are
+/// equal, and processor time and memory no more than the bound.
+pub fn compare(size: u32, kind: Kind, program: Option<&Path>, older: &Path, pairs: u32) -> Result<bool> {
+    against::run(older, program, pairs, |program| measured(size, kind, program))
+}
+
+/// What one run took, phase by phase: a stage of its own, all servers new.
+fn measured(size: u32, kind: Kind, program: Option<&Path>) -> Result<Phases> {
     if size == 0 {
         return Err(Failure::new("--size: at least 1"));
     }
@@ -48,12 +60,15 @@ pub fn run(size: u32, kind: Kind, program: Option<PathBuf>) -> Result<()> {
     let preparing = Progress::begin(format!("preparing {size} of kind {kind:?}"), None);
     load::prepare(&stage, &proxy, kind, size + 1)?;
     preparing.done();
-    let plan = stage.operator(program, &[("sweep-interval", "1m")])?;
+    let plan = stage.operator(program.map(PathBuf::from), &[("sweep-interval", "1m")])?;
     let mut bench =
         Bench { meter: Meter::new(&stage)?, operator: plan.start()?, stage: &stage, proxy, plan, kind, size };
     bench.machine();
     bench.measure()
 }
+
+/// What was taken in each phase, by its name.
+type Phases = Vec<(&'static str, Reading)>;
 
 struct Bench<'a> {
     stage: &'a Stage,
@@ -66,7 +81,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn measure(&mut self) -> Result<()> {
+    fn measure(&mut self) -> Result<Phases> {
         let idle = self.read()?;
         println!("{:<34} {:>9.1} MiB resident", "with no resource", idle.resident);
 
@@ -107,8 +122,10 @@ impl Bench<'_> {
         restarted.processor += before.processor; // the new process began at nothing
         let told = quiet.map_or("not in 50 s".to_owned(), short);
         println!("{:<34} {:>9}", "restart, nothing changed: quiet after", told);
-        self.told("  50 s from there", &restarted.since(&before));
-        self.all_ready(self.size + 1)
+        let restarted = restarted.since(&before);
+        self.told("  50 s from there", &restarted);
+        self.all_ready(self.size + 1)?;
+        Ok(vec![("until all is quiet", all), ("a steady minute", steady), ("50 s from a restart", restarted)])
     }
 
     fn told(&self, what: &str, reading: &Reading) {

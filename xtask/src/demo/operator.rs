@@ -3,7 +3,7 @@
 //!
 //! What differs is in [`Operator::differences`], to be printed. Called by `demo` and `bench`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -54,9 +54,17 @@ impl Plan {
                 flags.insert(name.to_owned(), value.to_owned());
             }
         }
+        let known = flags_of(program)?;
+        let mut changed = Vec::new();
+        flags.retain(|name, _| {
+            let knows = known.contains(name);
+            if !knows {
+                changed.push(format!("without --{name}, which it does not know"));
+            }
+            knows
+        });
         let port = free_port()?;
         let listen = ("listen", format!("127.0.0.1:{port}"));
-        let mut changed = Vec::new();
         for (name, value) in instead.iter().chain([&listen]) {
             if flags.insert((*name).to_owned(), value.clone()).as_ref() != Some(value) {
                 changed.push(written(name, value));
@@ -130,6 +138,18 @@ impl Operator {
         let all: Vec<&str> = log.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
+}
+
+/// The flags that a program's `run` takes. An older one knows fewer than this checkout's Deployment has.
+fn flags_of(program: &Path) -> Result<BTreeSet<String>> {
+    let told = || format!("asking {} for its flags", program.display());
+    let help = Command::new(program).args(["run", "--help"]).output().tried(told)?;
+    if !help.status.success() {
+        return Err(Failure::new(format!("{}: `run --help` ended with {}", told(), help.status)));
+    }
+    let help = String::from_utf8_lossy(&help.stdout);
+    let words = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
+    Ok(words.map(|flag| flag.split(['=', '[', ',', '`']).next().unwrap_or_default().to_owned()).collect())
 }
 
 fn written(name: &str, value: &str) -> String {

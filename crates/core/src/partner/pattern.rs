@@ -104,6 +104,11 @@ impl Pattern {
     /// A key in PEM.
     pub const PEM: Self = Self::new(Shape::Pem, "a key in PEM, with or without its BEGIN and END lines");
 
+    /// Whether it takes any line, as a name does that people choose. What a partner numbers its things with is narrower.
+    pub fn is_any_line(&self) -> bool {
+        matches!(self.shape, Shape::Line)
+    }
+
     /// Whether the text has this shape.
     pub fn accepts(&self, text: &str) -> bool {
         self.shape.accepts(text)

@@ -23,7 +23,7 @@ use std::ops::Deref;
 
 pub use debts::Debts;
 pub use grants::{Audience, Operator, Requirement, Selector};
-pub use named::{Account, AccountGrant, AdminReference, Holding, Named, Older, Reference, Store, StoreGrant};
+pub use named::{Account, AccountGrant, AdminReference, Held, Holding, Named, Older, Reference, Store, StoreGrant};
 pub use partner::IdentityGrants;
 pub use value::{Inspected, admin_matches, inspect_seed, origin_of, spares_admin};
 pub use written::{First, Frame, Source, Written, WrittenPartner, WrittenRotation};

@@ -3,6 +3,8 @@
 //! Invariant: a part of an account or store that can't be read grants nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 use super::grants::Audience;
 use crate::names::{AccountId, Arn, Identity, KmsKey, ObjectName, Region, RoleArn, SecretName, TargetName, Uid};
@@ -51,14 +53,42 @@ pub struct Named<'a> {
 }
 
 /// What resources hold that are older than this one (by creation time, then UID): the younger never takes it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Older {
     /// Identities at partners, of the whole cluster.
-    pub identities: BTreeSet<Identity>,
+    pub identities: Held,
     /// Secrets by store, of resources that manage them (not those that observe), of the whole cluster.
     pub secrets: BTreeSet<(ObjectName, SecretName)>,
     /// Targets, of the resource's own namespace.
     pub targets: BTreeSet<TargetName>,
+}
+
+/// Identities that are held, asked one at a time: thousands are, and a resource and its value name one or two.
+#[derive(Clone)]
+pub struct Held(Arc<dyn Fn(&Identity) -> bool + Send + Sync>);
+
+impl Held {
+    /// Those that `holds` holds of.
+    pub fn by(holds: impl Fn(&Identity) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    /// Whether this one is.
+    pub fn has(&self, identity: &Identity) -> bool {
+        (self.0)(identity)
+    }
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self::by(|_| false)
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
+    }
 }
 
 /// What one resource of the cluster holds, also while it is not served: another's claim must not fall to whoever comes by.

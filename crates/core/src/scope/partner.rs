@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::endpoint::{self, Endpoint};
 use super::pattern::Pattern;
 use super::store::{self, includes};
-use super::{Account, AdminReference, Granted, Named, Reference, Source, Store, Written, WrittenPartner};
+use super::{Account, AdminReference, Granted, Held, Named, Reference, Source, Store, Written, WrittenPartner};
 use crate::names::{Identity, Slot};
 use crate::partner::{
     self, AdminSecret, Chooser, Contract, Host, IdentityProblem, Overlap, ParameterProblem, ParameterProblemKind,
@@ -20,7 +20,7 @@ pub struct IdentityGrants {
     /// Without an admin credential whoever holds a value may rotate it: the value itself is the proof.
     any: bool,
     patterns: Vec<Pattern>,
-    held: BTreeSet<Identity>,
+    held: Held,
 }
 
 /// Why an identity is refused.
@@ -39,7 +39,7 @@ impl IdentityGrants {
         if !self.any && !self.patterns.iter().any(|pattern| pattern.covers(identity)) {
             return Err(Refused::NotGranted(named));
         }
-        if self.held.contains(&named) {
+        if self.held.has(&named) {
             return Err(Refused::InUse(named));
         }
         Ok(Granted(named))

@@ -12,8 +12,8 @@ use crate::facts::Seed;
 use crate::fault::{Fault, FaultKind, Place};
 use crate::names::Identity;
 use crate::partner::format::{FieldProblem, ProblemKind};
-use crate::partner::{self, Host, PartnerType, aws_types};
-use crate::secret::Value;
+use crate::partner::{self, Field, Host, PartnerType, aws_types};
+use crate::secret::{Sensitive, Value};
 use crate::spec::{Engine, Origin, Spec};
 
 /// What a value is, granted.
@@ -47,26 +47,27 @@ pub fn origin_of(spec: &Spec, value: &Value) -> Result<Granted<Origin>, Seed> {
 }
 
 /// Whether the admin credential belongs to the account's endpoint (R5), so that whoever may only edit the account can
-/// neither redirect it nor change whose certificates are believed; and is not what this resource rotates.
+/// neither redirect it nor change whose certificates are believed; and is not what this resource rotates. Where AWS rotates,
+/// we send it nowhere, and the account's endpoint leads nobody.
 ///
 /// Faults: `EndpointMismatch`, `RotatesOwnAdmin`, both before anything was sent.
 pub fn admin_matches(spec: &Spec, admin: &Value) -> Result<(), Fault> {
     let denied = |code| Fault::new(Place::Guard, FaultKind::Denied, code);
     let Some(type_) = spec.partner else { return Err(denied("EndpointMismatch")) };
-    if let Some(origin) = &spec.scope.origin
+    if let (Engine::Operator(_), Some(origin)) = (&spec.rotation.engine, &spec.scope.origin)
         && !(same_place(type_, origin, admin) && same_roots(origin, admin))
     {
         return Err(denied("EndpointMismatch"));
     }
-    let rotated = type_.identities(&spec.parameters, None).unwrap_or_default();
-    if stated(type_, admin).unwrap_or_default().iter().any(|own| rotated.contains(own)) {
+    if same_principal(spec, type_, None, admin) {
         return Err(denied("RotatesOwnAdmin"));
     }
     Ok(())
 }
 
 /// Whether none of these stored values is what the account logs in with: rotated, it would lock out every other resource
-/// of the account. A seed is asked by [`inspect_seed`]; this is for what is adopted, or was put into the secret by others.
+/// of the account. A seed is asked by [`inspect_seed`]; this is for what is adopted, or was put into the secret by others,
+/// and for what AWS is about to be told to rotate.
 ///
 /// Fault: `RotatesOwnAdmin`, before anything was sent.
 pub fn spares_admin<'a>(
@@ -160,15 +161,35 @@ fn stated(type_: &PartnerType, value: &Value) -> Option<BTreeSet<String>> {
     forms.map(|form| partner::filled(form, known).ok()).collect()
 }
 
-/// Whether the value is the credential that the account logs in with: the same principal, or the same secret.
+/// Whether the value is the credential that the account logs in with: the same principal, or in common one secret or id
+/// that a rotation changes. Ids count since AWS's engine, given an admin, acts by an id alone: whoever wrote the
+/// value need not know the secret that it ends.
 fn is_admins(spec: &Spec, type_: &PartnerType, value: &Value, admin: &Value) -> bool {
-    let identities = type_.identities(&spec.parameters, Some(value)).unwrap_or_default();
-    let same_principal = stated(type_, admin).unwrap_or_default().iter().any(|own| identities.contains(own));
-    let rotated = type_.format.fields.iter().filter(|field| field.rotated && !field.public);
-    let same_secret = rotated
-        .filter_map(|field| Some((value.get(field.name)?, admin.get(field.name)?)))
-        .any(|(value, admin)| value.same(admin));
-    same_principal || same_secret
+    let admins = admins_type(type_).filter(|_| !matches!(spec.rotation.engine, Engine::Operator(_))).unwrap_or(type_);
+    let of_admin: Vec<_> = rotated(admins, admin).collect();
+    same_principal(spec, type_, Some(value), admin)
+        || rotated(type_, value).any(|text| of_admin.iter().any(|admin| text.same(admin)))
+}
+
+/// Whether the admin authenticates whom this resource rotates. An admin of another type of AWS's is another kind of
+/// credential, of the same principal by design: Datadog's application keys belong to their admin's service account.
+fn same_principal(spec: &Spec, type_: &PartnerType, value: Option<&Value>, admin: &Value) -> bool {
+    let another_kind = matches!(spec.rotation.engine, Engine::SecretsManager(_))
+        && admins_type(type_).is_some_and(|admins| admins.name != type_.name);
+    let rotated = type_.identities(&spec.parameters, value).unwrap_or_default();
+    !another_kind && stated(type_, admin).unwrap_or_default().iter().any(|own| rotated.contains(own))
+}
+
+/// The type of the admin secret that AWS acts with.
+fn admins_type(type_: &PartnerType) -> Option<&'static PartnerType> {
+    type_.secrets_manager.and_then(|delegated| delegated.admin.of_type()).and_then(aws_types::find)
+}
+
+/// The secrets and ids that a rotation of this type changes. Two things may have one name, if they are not one principal's.
+fn rotated<'a>(type_: &PartnerType, value: &'a Value) -> impl Iterator<Item = &'a Sensitive> {
+    let is_name = |field: &Field| field.public && field.pattern.is_any_line();
+    let fields = type_.format.fields.iter().filter(move |field| field.rotated && !is_name(field));
+    fields.filter_map(move |field| value.get(field.name))
 }
 
 /// AWS rotates some values of a type only with an admin: told before the secret is made.
@@ -194,8 +215,7 @@ fn same_place(type_: &PartnerType, origin: &Origin, admin: &Value) -> bool {
             endpoint.host == origin.host && endpoint.port == origin.port && endpoint.path == origin.path
         });
     }
-    let of_type = type_.secrets_manager.and_then(|delegated| delegated.admin.of_type()).and_then(aws_types::find);
-    let hosts = [Some(type_.host), of_type.map(|admins| admins.host)];
+    let hosts = [Some(type_.host), admins_type(type_).map(|admins| admins.host)];
     match hosts.into_iter().flatten().find_map(|host| host.of(admin)) {
         Some(host) => host == origin.host,
         None => exact_vendor_host(type_) == Some(origin.host.as_str()),

@@ -112,6 +112,7 @@ impl SecretsManager {
             description: input.description.filter(|text| !text.is_empty()),
             kms_key: input.kms_key_id.filter(|key| !key.is_empty()),
             kind,
+            owning_service: None,
             tags: Vec::new(),
             created: ctx.now,
             changed: ctx.now,

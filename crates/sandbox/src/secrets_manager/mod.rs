@@ -184,6 +184,13 @@ impl SecretsManager {
             .collect()
     }
 
+    /// Makes a secret one that a service of AWS's keeps for itself. Whether it is there.
+    pub(crate) fn own(&mut self, account: &str, region: &str, name: &str, service: &str) -> bool {
+        let shelf = self.accounts.get_mut(account).and_then(|regions| regions.get_mut(region));
+        let secret = shelf.and_then(|shelf| shelf.get_mut(name));
+        secret.map(|secret| secret.owning_service = Some(service.to_owned())).is_some()
+    }
+
     fn appoint(&mut self, at: Timestamp, appointment: Appointment) {
         let ticket = self.ticket();
         self.agenda.insert((at, ticket), appointment);

@@ -83,6 +83,8 @@ pub(crate) struct Secret {
     pub(crate) description: Option<String>,
     pub(crate) kms_key: Option<String>,
     pub(crate) kind: Option<String>,
+    /// The AWS service that made it for itself.
+    pub(crate) owning_service: Option<String>,
     pub(crate) tags: Vec<Pair>,
     pub(crate) created: Timestamp,
     pub(crate) changed: Timestamp,
@@ -158,6 +160,7 @@ impl Secret {
         put("ARN", Some(self.arn().into()));
         put("Name", Some(self.name.clone().into()));
         put("Type", self.kind.clone().map(Value::from));
+        put("OwningService", self.owning_service.clone().map(Value::from));
         put("Description", self.description.clone().map(Value::from));
         put("KmsKeyId", self.kms_key.clone().map(Value::from));
         let rotation = &self.rotation;

@@ -90,24 +90,82 @@ fn t05_no_key_but_those_of_its_own_type_is_taken_and_none_that_the_account_fixes
     println!("{foreign} foreign keys, {fixed} that an account fixed");
 }
 
+/// The documented value of a type, as an identity that is shown: AWS's partner allows a space in a user's name.
+fn example_of(documented: &Documented, row: &PartnerType) -> Value {
+    let of_identity = |name: &str| row.identity_names().contains(name);
+    let plain = |name: &str, text: &str| if of_identity(name) { text.replace(' ', "-") } else { text.to_owned() };
+    let fields = documented.example.iter().map(|(name, text)| ((*name).to_owned(), plain(name, text)));
+    fields.map(|(name, text)| (name, Sensitive::new(text))).collect()
+}
+
+/// The account's endpoint that fits it, where the value names one, with its port.
+fn home_of(documented: &Documented, row: &PartnerType, example: &Value) -> Option<String> {
+    row.host.field()?;
+    Some(match row.host {
+        Host::Url(field) => example.get(field).unwrap().expose().to_owned(),
+        _ => format!("https://{}", documented.host.unwrap()),
+    })
+}
+
+#[test]
+fn t05_of_each_type_what_shares_a_rotated_text_with_the_admin_is_not_awss_to_rotate() {
+    let (mut refused, mut types) = (0, 0);
+    for documented in DOCUMENTED {
+        let row = aws_types::find(documented.name).unwrap();
+        let Some(admins) = row.secrets_manager.and_then(|aws| aws.admin.of_type()).and_then(aws_types::find) else {
+            continue;
+        };
+        types += 1;
+        let example = example_of(documented, row);
+        let spec =
+            of(documented, partner::Engine::SecretsManager, home_of(documented, row, &example).as_deref()).spec();
+        // An admin of another principal, whose texts are all its own.
+        let fields = admins.format.fields.iter();
+        let apart: Value =
+            fields.map(|field| (field.name.to_owned(), Sensitive::new(format!("admins-{}", field.name)))).collect();
+        let replaced = |field: &str, text: &Sensitive| {
+            apart.replacing([(field.to_owned(), Sensitive::new(text.expose().to_owned()))])
+        };
+        let told = |admin: &Value| {
+            let inspected = inspect_seed(&spec, &example, Some(admin)).err();
+            let spared = spares_admin(&spec, [&example], Some(admin)).err();
+            assert_eq!(inspected.is_some(), spared.is_some(), "{}: asked alike", row.name);
+            inspected.inspect(|refusal| assert_eq!(*refusal, Seed::Admins, "{}", row.name)).is_some()
+        };
+        assert!(!told(&apart), "{}: another's", row.name);
+        let of_admin = admins.format.fields.iter().filter(|field| field.rotated);
+        for admins in of_admin {
+            for field in row.format.fields.iter().filter(|field| field.rotated) {
+                let Some(text) = example.get(field.name) else { continue };
+                if [field.name, admins.name].contains(&"tokenName") {
+                    assert!(!told(&replaced(admins.name, text)), "a name is chosen by people");
+                    continue;
+                }
+                assert!(told(&replaced(admins.name, text)), "{}: {} as {}", row.name, field.name, admins.name);
+                refused += 1;
+            }
+        }
+        // Of the same principal: the admin's own where it is of the same type, AWS's design where it is of another.
+        let whom = row.identity_names().into_iter().filter(|name| !row.format.field(name).unwrap().rotated);
+        let shared: Vec<_> = whom.filter_map(|name| Some((name, example.get(name)?))).collect();
+        let same = apart.replacing(
+            shared.iter().map(|(name, text)| ((*name).to_owned(), Sensitive::new(text.expose().to_owned()))),
+        );
+        if !shared.is_empty() {
+            assert_eq!(told(&same), admins.name == row.name, "{}: of the same principal", row.name);
+        }
+    }
+    println!("{refused} values of {types} types");
+    assert!(types >= 10 && refused > 20, "{types} types, {refused} values");
+}
+
 #[test]
 fn t13_a_value_of_each_type_with_a_host_field_is_refused_unless_it_names_the_accounts_host_whoever_rotates() {
     let mut tried = 0;
     for documented in DOCUMENTED {
         let row = aws_types::find(documented.name).unwrap();
-        if row.host.field().is_none() {
-            continue;
-        }
-        // AWS's partner allows a space in a user's name; an identity that is shown has none.
-        let of_identity = |name: &str| row.identity_names().contains(name);
-        let plain = |name: &str, text: &str| if of_identity(name) { text.replace(' ', "-") } else { text.to_owned() };
-        let fields = documented.example.iter().map(|(name, text)| ((*name).to_owned(), plain(name, text)));
-        let example: Value = fields.map(|(name, text)| (name, Sensitive::new(text))).collect();
-        // With its port, where the value names one.
-        let home = match row.host {
-            Host::Url(field) => example.get(field).unwrap().expose().to_owned(),
-            _ => format!("https://{}", documented.host.unwrap()),
-        };
+        let example = example_of(documented, row);
+        let Some(home) = home_of(documented, row, &example) else { continue };
         for engine in [partner::Engine::SecretsManager, partner::Engine::Operator] {
             let told = format!("{} by {engine:?}", row.name);
             let of = |endpoint: &str| {

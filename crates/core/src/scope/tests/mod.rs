@@ -404,7 +404,7 @@ const REFUSED: &[Row] = &[
         w.written.secret_name = None;
     }),
     ("IdentityInUse", "db.example.com/payments_b", minted, |w| {
-        w.older.identities.extend([Identity::parse("db.example.com/payments_b").unwrap()]);
+        w.older.identities = Held::by(|asked| asked.as_str() == "db.example.com/payments_b");
     }),
     ("InvalidSchedule", "rate", seeded, |w| w.written.rotation.schedule = Some("every day".into())),
     ("InvalidSchedule", "zone", seeded, |w| w.written.rotation.zone = Some("Mars/Olympus".into())),

@@ -93,7 +93,8 @@ fn a_value_of_an_identity_that_is_not_granted_is_refused() {
 fn a_value_of_an_identity_that_an_older_resource_has_is_refused() {
     let mut world = seeded();
     let identity = Identity::parse("acme.my.salesforce.com/0xH5e0000000001").unwrap();
-    world.older.identities.extend([identity.clone()]);
+    let held = identity.clone();
+    world.older.identities = Held::by(move |asked| *asked == held);
     assert_eq!(inspect_seed(&world.spec(), &value(SEED), None).unwrap_err(), Seed::InUse(identity));
 }
 
