@@ -32,6 +32,7 @@ fn destroys(effect: &Effect) -> bool {
             | Effect::Promote { .. }
             | Effect::Register { .. }
             | Effect::Discard { .. }
+            | Effect::Forget { .. }
     )
 }
 
