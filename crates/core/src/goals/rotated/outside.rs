@@ -56,7 +56,9 @@ pub fn followed(case: Case<'_>, secret: &StoreSecret, current: &VersionId) -> Ve
 }
 
 fn known(case: Case<'_>, current: &VersionId) -> bool {
-    let by_us = [case.journal.last_promoted(), case.journal.open().filter(|open| open.promoting())];
+    // Where trying is using, a candidate of ours that somebody was faster with is tried by its rotation, which announces that.
+    let pure = case.resource.contract().is_some_and(Contract::verification_is_pure);
+    let by_us = [case.journal.last_promoted(), case.journal.open().filter(|open| open.promoting() || !pure)];
     case.resource.noted.version.as_ref() == Some(current)
         || by_us.into_iter().flatten().any(|rotation| rotation.version() == Some(current))
 }
