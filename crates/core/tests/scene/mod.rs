@@ -144,6 +144,11 @@ impl Scene {
         }
     }
 
+    /// Whether the partner accepts a version, as the decision saw it.
+    pub(crate) fn accepts(&self, version: &VersionId) -> bool {
+        self.answer(&Look::Acceptance(version.clone())) == Sight::Acceptance(Ok(Some(Acceptance::Accepted)))
+    }
+
     fn answer(&self, look: &Look) -> Sight {
         let mark = format!("{look:?}").bytes().fold(self.seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(31));
         let mut dice = Dice(mark);
