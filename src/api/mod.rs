@@ -25,8 +25,8 @@ pub use partner_account::{
     AccountGrant, AccountLimits, Admin, AdminStoreRef, PartnerAccount, PartnerAccountSpec, PartnerAccountStatus,
 };
 pub use rotation::{
-    Intent, IntentEffect, OwedCredential, Revocation, Rotation, RotationSpec, RotationStatus, Snapshot, Trigger,
-    WaitingFor,
+    Candidate, Intent, IntentEffect, OwedCredential, Revocation, Rotation, RotationSpec, RotationStatus, Snapshot,
+    Trigger, WaitingFor,
 };
 pub use secrets_manager_store::{
     AssumeRole, SecretsManagerStore, SecretsManagerStoreSpec, SecretsManagerStoreStatus, StoreAuth, StoreGrant,

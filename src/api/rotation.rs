@@ -42,6 +42,11 @@ use super::{ObjectRef, rule};
         ".spec.revocation",
         "self.spec.revocation != 'AtOnce' || self.spec.trigger == 'Compromise'",
         "AtOnce revokes without proof that nobody holds the old credential: only with trigger Compromise"
+    ),
+    validation = rule(
+        ".spec.candidate",
+        "!has(self.spec.candidate) || self.spec.trigger in ['Request', 'Compromise']",
+        "a candidate of your own is for trigger Request or Compromise: the others have the partner make a new credential"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +59,30 @@ pub struct RotationSpec {
     /// When the earlier credentials are revoked: WhenProven = once every region and target carries the new one; AtOnce (only with Compromise) = right after the promotion, whoever still holds them.
     #[serde(default)]
     pub revocation: Revocation,
+    /// A credential of your own, in place of a new one that the partner makes: exactly one of fromSecret and versionID. Tried at the partner before anything gives way to it; a running rotation that is no Compromise then makes way. What was in use is revoked as ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<Candidate>,
+}
+
+/// A credential that a person wants in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = (
+    "has(self.fromSecret) != has(self.versionID)",
+    "candidate must hold exactly one of fromSecret and versionID"
+))]
+pub struct Candidate {
+    /// A Secret of this namespace, of type managed-secrets.io/seed, its keys the fields of the credential, as for onboard.fromSecret. Read until it is stored; delete it once the Rotation is Promoted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_secret: Option<ObjectRef>,
+    /// An earlier version of the AWS secret whose credential the partner still accepts (status.versions of the resource): it is rolled back to. One that is revoked, given up, or was superseded by a Compromise does not come back (VersionNotLive).
+    #[serde(rename = "versionID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 32, max = 64))]
+    #[x_kube(validation = (
+        r"self.matches(r'^[!-~]+$')",
+        "versionID must be the id of a version of the AWS secret, as status.versions of the resource prints it"
+    ))]
+    pub version_id: Option<String>,
 }
 
 /// Why a rotation was made.

@@ -93,6 +93,11 @@ impl StoreSecret {
         self.restage(Stage::PENDING, None, Some(version)).await
     }
 
+    /// `UpdateSecretVersionStage`: AWSPREVIOUS off `version`. `Conflict`: it was not on it.
+    pub async fn discard_previous(&self, version: &VersionId) -> Result<(), Fault> {
+        self.restage(Stage::PREVIOUS, None, Some(version)).await
+    }
+
     /// Whether a label could be moved now, without moving one: AWSPENDING from `version` onto `version`. Refused for what it
     /// says (`Conflict`), or taken, the right to call was checked first; only what is denied, or fails, is an error.
     pub async fn rehearse(&self, version: &VersionId) -> Result<(), Fault> {

@@ -34,6 +34,7 @@ impl Namespace {
                 resource_ref: api::ObjectRef { name: self.own.name.as_str().to_owned() },
                 trigger: written(trigger),
                 revocation: api::Revocation::WhenProven,
+                candidate: None,
             },
             status: None,
         };

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use mes_core::effect::Acting;
 use mes_core::facts::{Acceptance, Look, Rehearsed, Seed, Sight, Stored, Target};
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::names::{TargetName, VersionId};
+use mes_core::names::{ObjectName, TargetName, VersionId};
+use mes_core::partner::Contract;
 use mes_core::partner::format::{FieldProblem, ProblemKind};
-use mes_core::scope::{inspect_seed, origin_of, spares_admin};
+use mes_core::scope::{Granted, inspect_seed, origin_of, seed_of_a_rotation, spares_admin};
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Fate, Spec};
 use mes_core::target::{RenderError, render};
@@ -22,7 +23,14 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
     let spec = subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match question {
         Look::Seed => Sight::Seed(match spec {
-            Ok(spec) => seed(reach, spec).await,
+            Ok(spec) => seed(reach, spec, spec.scope.seed.as_ref(), true).await,
+            Err(fault) => Err(fault),
+        }),
+        Look::Brought(name) => Sight::Seed(match spec {
+            Ok(spec) => {
+                let pure = subject.resource.contract().is_some_and(Contract::verification_is_pure);
+                seed(reach, spec, Some(&seed_of_a_rotation(spec, name)), pure).await
+            }
             Err(fault) => Err(fault),
         }),
         Look::StoreSecret => Sight::StoreSecret(match reach.store_in_turn().await {
@@ -77,8 +85,14 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
     }
 }
 
-async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
-    let Some(name) = &spec.scope.seed else { return Ok(None) };
+/// `tried`: whether an engine of ours asks the partner.
+async fn seed(
+    reach: &Reach,
+    spec: &Spec,
+    name: Option<&Granted<ObjectName>>,
+    tried: bool,
+) -> Result<Option<Seed>, Fault> {
+    let Some(name) = name else { return Ok(None) };
     let value = match reach.namespace.seed(name).await? {
         None => return Ok(None),
         Some(SeedSecret::WrongType) => return Ok(Some(Seed::WrongType)),
@@ -95,7 +109,7 @@ async fn seed(reach: &Reach, spec: &Spec) -> Result<Option<Seed>, Fault> {
         Err(refused) => return Ok(Some(refused)),
     };
     let identity = inspected.identity.map(|identity| (*identity).clone());
-    if matches!(spec.rotation.engine, Engine::SecretsManager(_)) {
+    if matches!(spec.rotation.engine, Engine::SecretsManager(_)) || !tried {
         return Ok(Some(Seed::Accepted { identity }));
     }
     let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };

@@ -3,9 +3,10 @@
 
 use mes_core::effect::{Acting, Effect};
 use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::Candidate;
 use mes_core::names::{ObjectName, VersionId};
 use mes_core::partner::made;
-use mes_core::scope::{inspect_seed, spares_admin};
+use mes_core::scope::{Granted, inspect_seed, seed_of_a_rotation, spares_admin};
 use mes_core::secret::Value;
 use mes_core::spec::{Engine, Spec};
 use mes_core::target::render;
@@ -34,7 +35,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         Effect::CreateSecret => reach.store_in_turn().await?.create().await,
         Effect::Claim => reach.store_in_turn().await?.claim().await,
         Effect::CreateManaged { version } => {
-            let (spec, value) = (spec()?, seed(subject, spec()?).await?);
+            let (spec, value) = (spec()?, seed(subject, spec()?, spec()?.scope.seed.as_ref()).await?);
             reach.store_in_turn().await?.create_managed(version, &value, &type_name(spec)?).await
         }
         Effect::Delegate { immediately } => match &spec()?.rotation.engine {
@@ -45,7 +46,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
             Engine::Operator(_) | Engine::None => Err(guard("NotDelegated")),
         },
         Effect::Onboard { version } => {
-            let value = seed(subject, spec()?).await?;
+            let value = seed(subject, spec()?, spec()?.scope.seed.as_ref()).await?;
             reach.store_in_turn().await?.put_first(version, &value).await
         }
         Effect::Mint { version, basis, tag, acting, .. } => {
@@ -68,6 +69,14 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
             let value = reach.partner()?.compose(&bound(spec, origin, None), basis.as_ref(), slot.as_ref(), random)?;
             reach.store_in_turn().await?.put_pending(version, &value).await
         }
+        Effect::Bring { version, from } => {
+            let value = match from {
+                Candidate::FromSecret(name) => seed(subject, spec()?, Some(&seed_of_a_rotation(spec()?, name))).await?,
+                Candidate::Version(earlier) => reach.must_read(earlier).await?,
+                Candidate::Unchecked => return Err(guard("NoAuthorityPolicy")),
+            };
+            reach.store_in_turn().await?.put_pending(version, &value).await
+        }
         Effect::Register { version, acting, .. } => {
             let value = reach.must_read(version).await?;
             let bound = reach.bound(spec()?, acting).await?;
@@ -80,6 +89,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         }
         Effect::Promote { to, from, .. } => reach.store_in_turn().await?.promote(to, from.as_ref()).await,
         Effect::Discard { version } => reach.store_in_turn().await?.discard_pending(version).await,
+        Effect::Forget { version } => reach.store_in_turn().await?.discard_previous(version).await,
         Effect::Revoke { credential, version, acting, .. } => {
             let held = match version {
                 Some(version) => reach.read(version).await?,
@@ -169,10 +179,10 @@ async fn basis_of(subject: &Subject, basis: Option<&VersionId>) -> Result<Option
     }
 }
 
-/// The seed's bytes, inspected again: it may have been edited since it was looked at.
-async fn seed(subject: &Subject, spec: &Spec) -> Result<Value, Fault> {
+/// A seed's bytes, inspected again: it may have been edited since it was looked at.
+async fn seed(subject: &Subject, spec: &Spec, name: Option<&Granted<ObjectName>>) -> Result<Value, Fault> {
     let gone = || Fault::new(Place::Cluster, FaultKind::Conflict, "SeedChanged");
-    let name = spec.scope.seed.as_ref().ok_or_else(gone)?;
+    let name = name.ok_or_else(gone)?;
     match subject.reach.namespace.seed(name).await? {
         Some(SeedSecret::Seed { value, not_text, .. }) if not_text.is_empty() => {
             let admin = subject.reach.admin(spec).await?;

@@ -72,7 +72,9 @@ pub(super) fn settle_targets(subject: &Subject, facts: &Facts, tries: &mut Tries
 
 /// `waitingFor` of the Rotation under way, on change.
 async fn waits(subject: &Subject, decision: &Decision) -> Result<(), Fault> {
-    let Some(open) = subject.journal.open().filter(|open| open.attempt.is_some() && !open.unreadable) else {
+    let Some(open) =
+        subject.journal.open().filter(|open| (open.attempt.is_some() || open.candidate.is_some()) && !open.unreadable)
+    else {
         return Ok(());
     };
     let Some(Err(Step::Wait { reason, .. } | Step::Blocked(reason))) = decision.verdict(Goal::Rotated) else {
@@ -90,6 +92,7 @@ async fn waits(subject: &Subject, decision: &Decision) -> Result<(), Fault> {
     let (kind, name) = match reason {
         Reason::RegionCarriesOld(region) | Reason::RegionUnreachable(region) => ("Region", region.to_string()),
         Reason::TargetCarriesOld(target) => ("Secret", target.to_string()),
+        Reason::CandidateMissing(secret) => ("Secret", secret.to_string()),
         Reason::RevocationAnnounced(id) | Reason::LastPlaceTaken(id) | Reason::OrphanSuspected(id) => {
             ("Credential", id.to_string())
         }

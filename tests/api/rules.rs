@@ -21,6 +21,7 @@ fn every_rule_of_the_definitions_refuses_something_in_the_tables() {
         resources::a_target_carries_fields_of_the_credential_and_nothing_of_ours,
         resources::deletion_has_three_answers_and_never_takes_what_was_not_ours,
         rotations::a_rotation_is_asked_for_in_one_line,
+        rotations::a_candidate_of_ones_own_is_one_secret_here_or_one_version,
         stores::a_store_is_an_account_a_region_and_a_prefix,
         stores::a_store_grants_names_and_never_anothers_namespace,
         updates::what_is_fixed_once_onboarded_can_be_mended_until_then,

@@ -155,6 +155,15 @@ pub(crate) fn a_rotation_never_changes_and_a_store_keeps_its_prefix_and_region()
             ],
         ),
         of(
+            "Rotation",
+            "a rotation's candidate",
+            "{resourceRef: {name: crm}, candidate: {fromSecret: {name: crm-new}}}",
+            &[
+                ("{candidate: {fromSecret: {name: other}}}", Refused("spec", "create another Rotation")),
+                ("{candidate: null}", Refused("spec", "create another Rotation")),
+            ],
+        ),
+        of(
             "SecretsManagerStore",
             "a store's prefix and region",
             STORE,

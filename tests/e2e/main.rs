@@ -10,6 +10,7 @@ mod bad_input_spec;
 mod bad_input_store;
 mod bad_input_target;
 mod bad_input_version;
+mod brought;
 mod campaign;
 mod canary;
 mod claims;

@@ -14,7 +14,7 @@ use crate::facts::{
     StoreSecret, Stored, Target,
 };
 use crate::journal::{Entry, IntentStep, Journal, Rotation};
-use crate::names::{Region, TargetName, VersionId};
+use crate::names::{ObjectName, Region, TargetName, VersionId};
 use crate::reason::Reason;
 use crate::spec::{Resource, Spec};
 use crate::tries::{Mark, Tries};
@@ -70,6 +70,11 @@ impl<'a> Case<'a> {
     /// The seed.
     pub fn seed(self) -> Verdict<Option<&'a Seed>> {
         self.ask(Look::Seed, |sight| if let Sight::Seed(answer) = sight { Some(answer) } else { None })
+    }
+
+    /// The Secret of a person's own candidate.
+    pub fn brought(self, name: &ObjectName) -> Verdict<Option<&'a Seed>> {
+        self.ask(Look::Brought(name.clone()), |sight| if let Sight::Seed(answer) = sight { Some(answer) } else { None })
     }
 
     /// Whether a version has a value, by id.

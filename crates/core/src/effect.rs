@@ -3,7 +3,7 @@
 //! Each effect carries its own precondition (the revision, label or owner it was decided upon), so that one decided on
 //! stale facts is refused by the other side instead of doing harm. Performed in `controller/perform.rs` alone.
 
-use crate::journal::{Entry, IntentStep, Trigger};
+use crate::journal::{Candidate, Entry, IntentStep, Trigger};
 use crate::names::{CredentialId, KmsKey, ObjectName, Region, Revision, Slot, Tag, TargetName, Uid, VersionId};
 
 /// With whose rights a partner is asked: a decision, so the core's.
@@ -90,6 +90,14 @@ pub enum Effect {
         /// The announcement that it spends.
         right: Right,
     },
+    /// A candidate that a person brought put as AWSPENDING. Nothing is made at the partner, and the same bytes under the
+    /// same token are the same put: so it needs no right.
+    Bring {
+        /// `ClientRequestToken`.
+        version: VersionId,
+        /// Where its bytes are.
+        from: Candidate,
+    },
     /// The stored candidate made acceptable at the partner.
     Register {
         /// Its version.
@@ -112,11 +120,16 @@ pub enum Effect {
         to: VersionId,
         /// From this one (`RemoveFromVersionId`); `None`: no version has the label.
         from: Option<VersionId>,
-        /// The announcement that it spends; `None` for the way forward from a doomed version (P20).
+        /// The announcement that it spends; `None` for the way forward from what must not be in use (P20).
         right: Option<Right>,
     },
     /// AWSPENDING taken off this version.
     Discard {
+        /// The version that has it.
+        version: VersionId,
+    },
+    /// AWSPREVIOUS taken off this version, whose credential a compromise ended.
+    Forget {
         /// The version that has it.
         version: VersionId,
     },
@@ -217,10 +230,12 @@ impl Effect {
             Self::Onboard { .. } => "onboard",
             Self::Mint { .. } => "mint",
             Self::Compose { .. } => "compose",
+            Self::Bring { .. } => "bring",
             Self::Register { .. } => "register",
             Self::Activate { .. } => "activate",
             Self::Promote { .. } => "promote",
             Self::Discard { .. } => "discard",
+            Self::Forget { .. } => "forget",
             Self::Revoke { .. } => "revoke",
             Self::Replicate { .. } => "replicate",
             Self::RemoveReplica { .. } => "remove-replica",

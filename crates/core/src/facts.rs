@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::{Acting, Effect};
 use crate::fault::Fault;
-use crate::names::{Arn, CredentialId, Identity, Region, Revision, Slot, Stage, Tag, TargetName, Uid, VersionId};
+use crate::names::{
+    Arn, CredentialId, Identity, ObjectName, Region, Revision, Slot, Stage, Tag, TargetName, Uid, VersionId,
+};
 use crate::partner::FieldProblem;
 use crate::target::RenderError;
 use crate::tries::Tries;
@@ -19,6 +21,9 @@ use crate::tries::Tries;
 pub enum Look {
     /// The seed: there, of the type's format, accepted?
     Seed,
+    /// The Secret of a person's own candidate, asked as a seed is; tried at the partner only where trying changes nothing.
+    /// Answered by [`Sight::Seed`].
+    Brought(ObjectName),
     /// `DescribeSecret` in the primary region.
     StoreSecret,
     /// `DescribeSecret` of the replica in this region.
@@ -64,7 +69,7 @@ pub type Answer<T> = Result<Option<T>, Fault>;
 /// The answer to a [`Look`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sight {
-    /// To `Seed`.
+    /// To `Seed` and `Brought`.
     Seed(Answer<Seed>),
     /// To `StoreSecret`.
     StoreSecret(Answer<StoreSecret>),
@@ -103,7 +108,7 @@ pub enum Seed {
     Admins,
     /// Well formed, but the partner refuses it.
     Refused,
-    /// Well formed and accepted (engine `Operator`), or well formed (engine `SecretsManager`).
+    /// Well formed and accepted; where it is not tried (engine `SecretsManager`, or trying would be using) well formed.
     Accepted {
         /// Whom it authenticates: `HOST/IDENTITY`.
         identity: Option<Identity>,

@@ -32,6 +32,8 @@ pub struct Rotation {
     pub trigger: Trigger,
     /// Whether its revocations wait for proof.
     pub revocation: Revocation,
+    /// What a person wants in use in place of a new credential of the partner's.
+    pub candidate: Option<Candidate>,
     /// Whether its owner reference names the resource of today: `Some(false)` is a restored object, `None` a person's.
     pub owned: Option<bool>,
     /// Whether the object was made by `generateName`, so that history limits may collect it.
@@ -84,6 +86,14 @@ pub struct Attempt {
     pub accepted: u8,
 }
 
+/// Which of two rotations goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Alarm,
+    Own,
+    Plain,
+}
+
 /// An effect that is announced before it is done, in the order of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IntentStep {
@@ -129,6 +139,47 @@ pub enum Revocation {
     AtOnce,
 }
 
+/// A candidate of a person's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Candidate {
+    /// The credential in this Secret of the resource's namespace, a seed as for onboarding.
+    FromSecret(ObjectName),
+    /// The credential that an earlier version of the secret holds.
+    Version(VersionId),
+    /// Asked for where nobody checks who may (T28): never looked at.
+    Unchecked,
+}
+
+/// What was wrong with the Secret of a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Flaw {
+    /// There is none of that name.
+    Missing,
+    /// It is not of type `managed-secrets.io/seed`.
+    Type,
+    /// Its keys or texts are not the type's fields.
+    Fields,
+    /// Its host is neither the account's nor the vendor's own.
+    Host,
+    /// Whom it authenticates can't be told, or is not granted.
+    Identity,
+    /// An older resource has its identity.
+    InUse,
+    /// It is what the account logs in with.
+    Admins,
+}
+
+/// Why a candidate was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rejection {
+    /// It replaced the credential in use, and its value was lost or is refused: a person brings a new one.
+    Lost,
+    /// The partner refuses what a person brought.
+    Refused,
+    /// A person brought it where nobody checks who may.
+    Unchecked,
+}
+
 /// How a rotation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
@@ -140,7 +191,7 @@ pub enum Outcome {
     RevokedByPartner,
     /// An earlier rotation satisfied the request.
     Merged,
-    /// A compromise came, and took over what it owed.
+    /// A compromise or a person's own candidate came, and took over what it owed.
     Superseded,
     /// Given up before promotion: a person deleted it.
     Cancelled,
@@ -156,8 +207,12 @@ pub enum Outcome {
     ResourceDeleted,
     /// AWS's own rotation failed.
     PartnerRejected,
-    /// The candidate replaced the credential in use and its value was lost, or is refused: a person brings a new one.
-    CandidateRejected,
+    /// The candidate is lost or refused, and no other attempt is made.
+    CandidateRejected(Rejection),
+    /// The Secret of a person's own candidate is no seed for its resource.
+    SeedInvalid(Flaw),
+    /// The version of a rollback is gone, refused, given up, or superseded by a compromise.
+    VersionNotLive,
 }
 
 impl Outcome {
@@ -172,7 +227,9 @@ impl Outcome {
                 | Self::EngineNotSupported
                 | Self::ResourceDeleted
                 | Self::PartnerRejected
-                | Self::CandidateRejected
+                | Self::CandidateRejected(_)
+                | Self::SeedInvalid(_)
+                | Self::VersionNotLive
         )
     }
 }
@@ -214,6 +271,8 @@ pub enum Entry {
     Doom(CredentialId, Option<VersionId>),
     /// The partner answered that it is revoked.
     Paid(CredentialId),
+    /// It is what the candidate holds, so it is not owed after all.
+    Spare(CredentialId),
     /// It is undone from here.
     Abort,
     /// AWS rotated by itself: what was found.
@@ -233,18 +292,27 @@ pub enum Entry {
 pub struct Illegal;
 
 impl Journal {
-    /// The rotation that is driven now: the one that began, else the oldest that waits.
+    /// The rotation that is driven now: the one that began, else by rank, else the oldest that waits.
     pub fn open(&self) -> Option<&Rotation> {
-        self.waiting().min_by_key(|rotation| {
-            let begun = rotation.attempt.is_some() || rotation.aborting;
-            (!rotation.unreadable, !begun, !rotation.pre_empts(), rotation.created, &rotation.name)
-        })
+        self.waiting().min_by_key(|rotation| rotation.order())
     }
 
-    /// The rotation that `running` makes way for (P19): a compromise that has not begun, while anything else runs.
-    pub fn heir(&self, running: &Rotation) -> Option<&Rotation> {
+    /// The same while there is no first value: a candidate of a person's own has nothing to take the place of, and waits.
+    pub fn open_first(&self) -> Option<&Rotation> {
+        let begins = |rotation: &&Rotation| rotation.candidate.is_none() || rotation.attempt.is_some();
+        self.waiting().filter(begins).min_by_key(|rotation| rotation.order())
+    }
+
+    /// The rotations that `running` makes way for (P19), the first first: what has not begun and goes before it. A compromise
+    /// goes before all but another, a person's own candidate before all others and before an earlier one.
+    pub fn heirs(&self, running: &Rotation) -> Vec<&Rotation> {
+        let begun = running.attempt.is_some() || running.aborting;
+        let later =
+            |rotation: &Rotation| begun || (rotation.created, &rotation.name) > (running.created, &running.name);
         let comes = |rotation: &&Rotation| {
-            rotation.pre_empts()
+            let before = rotation.rank() < running.rank()
+                || rotation.rank() == Rank::Own && running.rank() == Rank::Own && later(rotation);
+            before
                 && rotation.uid != running.uid
                 && rotation.attempt.is_none()
                 && !rotation.aborting
@@ -252,15 +320,22 @@ impl Journal {
                 && rotation.owned != Some(false)
                 && !rotation.cancelled()
         };
-        let next = self.waiting().filter(comes).min_by_key(|rotation| (rotation.created, &rotation.name));
-        next.filter(|_| !running.pre_empts())
+        let mut heirs: Vec<&Rotation> = self.waiting().filter(comes).collect();
+        heirs.sort_by_key(|rotation| (rotation.rank(), rotation.created, &rotation.name));
+        heirs
     }
 
-    /// The same where nobody's right to raise an alarm was checked: a person's rotation is a plain request (T28).
+    /// The same where nobody's right to more than a plain request was checked (T28): an alarm is a request, and a candidate
+    /// that has not begun is never looked at.
     pub fn without_authority(mut self) -> Self {
-        for rotation in self.rotations.iter_mut().filter(|rotation| rotation.trigger == Trigger::Compromise) {
-            rotation.trigger = Trigger::Request;
-            rotation.revocation = Revocation::WhenProven;
+        for rotation in &mut self.rotations {
+            if rotation.trigger == Trigger::Compromise {
+                rotation.trigger = Trigger::Request;
+                rotation.revocation = Revocation::WhenProven;
+            }
+            if rotation.candidate.is_some() && rotation.attempt.is_none() {
+                rotation.candidate = Some(Candidate::Unchecked);
+            }
         }
         self
     }
@@ -281,6 +356,42 @@ impl Journal {
         owed.filter(|owed| owed.doomed.is_some()).any(|owed| owed.version.as_ref() == Some(version))
     }
 
+    /// Whether nothing may be in use with the bytes of this version any more: their end was announced, or a compromise
+    /// superseded them (R12).
+    pub fn unfit(&self, version: &VersionId) -> bool {
+        let same = self.same_bytes(version);
+        let burned = |rotation: &Rotation| {
+            let superseded = rotation.attempt.iter().filter_map(|attempt| attempt.supersedes.as_ref());
+            let owed = rotation.owed.values().filter_map(|owed| owed.version.as_ref());
+            superseded.chain(owed).any(|version| same.contains(version))
+        };
+        let alarms = self.rotations.iter().filter(|rotation| rotation.is_alarm() && rotation.promoted.is_some());
+        same.iter().any(|version| self.doomed(version)) || alarms.into_iter().any(burned)
+    }
+
+    /// Every version that is known to hold the bytes of this one: a rollback writes those of an earlier one anew (P10).
+    pub fn same_bytes(&self, version: &VersionId) -> BTreeSet<VersionId> {
+        let copies = |rotation: &Rotation| match (&rotation.candidate, &rotation.attempt) {
+            (Some(Candidate::Version(of)), Some(attempt)) => {
+                (1..=attempt.number).map(|number| (of.clone(), VersionId::of(&rotation.uid, number))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let copies: Vec<(VersionId, VersionId)> = self.rotations.iter().flat_map(copies).collect();
+        let mut same = BTreeSet::from([version.clone()]);
+        loop {
+            let known = same.len();
+            for (one, other) in &copies {
+                if same.contains(one) || same.contains(other) {
+                    same.extend([one.clone(), other.clone()]);
+                }
+            }
+            if same.len() == known {
+                return same;
+            }
+        }
+    }
+
     /// The rotation that has moved AWSCURRENT and still owes a revocation.
     pub fn indebted(&self) -> Option<&Rotation> {
         self.open()
@@ -296,12 +407,38 @@ impl Journal {
 impl Rotation {
     /// Whether it makes a running one give way.
     pub fn pre_empts(&self) -> bool {
+        self.rank() < Rank::Plain
+    }
+
+    /// Whether somebody has the earlier credentials who should not.
+    pub fn is_alarm(&self) -> bool {
         self.trigger == Trigger::Compromise
+    }
+
+    fn order(&self) -> impl Ord + '_ {
+        let begun = self.attempt.is_some() || self.aborting;
+        (!self.unreadable, !begun, self.rank(), self.created, &self.name)
+    }
+
+    fn rank(&self) -> Rank {
+        match self.candidate {
+            _ if self.is_alarm() => Rank::Alarm,
+            Some(_) => Rank::Own,
+            None => Rank::Plain,
+        }
+    }
+
+    /// The version whose credential a rollback wants.
+    pub fn wanted(&self) -> Option<&VersionId> {
+        match &self.candidate {
+            Some(Candidate::Version(version)) => Some(version),
+            Some(Candidate::FromSecret(_) | Candidate::Unchecked) | None => None,
+        }
     }
 
     /// Whether what was current before is revoked without proof that nobody holds it.
     pub fn at_once(&self) -> bool {
-        self.trigger == Trigger::Compromise && self.revocation == Revocation::AtOnce
+        self.is_alarm() && self.revocation == Revocation::AtOnce
     }
 
     /// Whether a person deleted it and nothing stands against that: what it took over from another, nobody else would pay.
@@ -320,7 +457,8 @@ impl Rotation {
         self.attempt.as_ref().map(|attempt| &attempt.version)
     }
 
-    /// The versions of the attempts that this rotation gave up: their credentials are strays.
+    /// The versions of the attempts that this rotation gave up: their credentials are strays, but for those that a person
+    /// brought.
     ///
     /// The newest 256 at most: each is read and compared, and a number in a journal is no reason to read thousands.
     pub fn burned(&self) -> impl Iterator<Item = VersionId> {
@@ -393,6 +531,12 @@ impl Rotation {
             Entry::Paid(id) => {
                 // Only what was announced can have been paid: a revocation without its Doom is a bug, not a fact.
                 if self.owed.get(id).is_none_or(|owed| owed.doomed.is_none()) {
+                    return Err(Illegal);
+                }
+                self.owed.remove(id);
+            }
+            Entry::Spare(id) => {
+                if self.owed.get(id).is_none_or(|owed| owed.doomed.is_some()) {
                     return Err(Illegal);
                 }
                 self.owed.remove(id);

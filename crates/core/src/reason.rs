@@ -124,6 +124,8 @@ pub enum Reason {
     // Waiting for something that may come by itself, or by another object.
     /// The seed is not there.
     SeedMissing(ObjectName),
+    /// The Secret of a person's own candidate is not there.
+    CandidateMissing(ObjectName),
     /// The secret to adopt or observe is not there.
     SecretNotFound(SecretName),
     /// The account is not there.
@@ -318,7 +320,7 @@ impl Reason {
             Self::TargetConflict { .. } => "TargetConflict",
             Self::TemplateInvalid { .. } => "TemplateInvalid",
             Self::AccessDenied(_) => "AccessDenied",
-            Self::SeedMissing(_) => "SeedMissing",
+            Self::SeedMissing(_) | Self::CandidateMissing(_) => "SeedMissing",
             Self::SecretNotFound(_) => "SecretNotFound",
             Self::AccountNotFound(_) | Self::AdminUnseen(_) => "AccountNotFound",
             Self::StoreNotFound(_) => "StoreNotFound",
@@ -393,7 +395,7 @@ impl fmt::Display for Reason {
                 list(f, problems.iter().map(|problem| format!("{problem}")))
             }
             Self::SeedRejected => f.write_str("spec.onboard.fromSecret: the partner refuses the seed; nothing was made; put a valid credential into it"),
-            Self::CredentialRejected => f.write_str("the partner refuses AWSCURRENT; if it was revoked by hand, give a new one"),
+            Self::CredentialRejected => f.write_str("the partner refuses AWSCURRENT; bring a new credential: a Secret of type managed-secrets.io/seed and a Rotation whose candidate.fromSecret names it"),
             Self::StillMain => f.write_str("spec.deletion.partner: the partner ends its main credential only when another replaces it; replace it or delete the app there, then set this to Retain, or: kubectl annotate mes NAME managed-secrets.io/abandon=<why>"),
             Self::TargetConflict { target, why } => match why {
                 Conflict::Foreign => write!(f, "spec.targets[{target}]: that Secret is not ours and was left as it is; to hand it over: kubectl annotate secret {target} managed-secrets.io/adopt=<this resource>"),
@@ -404,6 +406,7 @@ impl fmt::Display for Reason {
             Self::TemplateInvalid { problem, .. } => write!(f, "spec.{problem}"),
             Self::AccessDenied(fault) => denied(f, fault),
             Self::SeedMissing(name) => write!(f, "spec.onboard.fromSecret: waiting for Secret {name} of type managed-secrets.io/seed"),
+            Self::CandidateMissing(name) => write!(f, "spec.candidate.fromSecret: waiting for Secret {name} of type managed-secrets.io/seed"),
             Self::SecretNotFound(name) => write!(f, "spec.storeRef.secretName: waiting for AWS secret {name}"),
             Self::AccountNotFound(name) => write!(f, "spec.partner.accountRef: waiting for PartnerAccount {name}"),
             Self::AdminUnseen(account) => write!(f, "spec.partner.accountRef: waiting for the admin secret of PartnerAccount {account} in AWS"),

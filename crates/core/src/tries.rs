@@ -90,7 +90,7 @@ impl Tries {
     /// Notes that a question was answered too late to act upon what was seen, and puts it off for `pause`.
     pub fn too_slow(&mut self, look: &Look, pause: SignedDuration, now: Timestamp) {
         let place = match look {
-            Look::Seed | Look::Acceptance(_) | Look::Credentials { .. } => Place::Partner,
+            Look::Seed | Look::Brought(_) | Look::Acceptance(_) | Look::Credentials { .. } => Place::Partner,
             Look::StoreSecret
             | Look::Replica(_)
             | Look::Version(_)

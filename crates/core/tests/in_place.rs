@@ -8,7 +8,7 @@ use mes_core::decide::{Goal, Step};
 use mes_core::effect::Effect;
 use mes_core::facts::{Look, Rehearsed, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{IntentStep, Outcome as Ended};
+use mes_core::journal::{IntentStep, Outcome as Ended, Rejection};
 use mes_core::names::{Stage, TargetName, VersionId};
 use mes_core::reason::Reason;
 use mes_core::spec::{Deletion, Fate, Onboard};
@@ -141,7 +141,12 @@ fn a_create_whose_value_is_lost_is_never_repeated_and_a_person_is_asked() {
         world.pass(|_| Outcome::Torn);
         pass(&mut world, 6000);
         let ended: Vec<_> = world.journal.rotations.iter().filter_map(|rotation| rotation.ended).collect();
-        assert_eq!(ended.first().map(|(outcome, _)| *outcome), Some(Ended::CandidateRejected), "{:#?}", world.journal);
+        assert_eq!(
+            ended.first().map(|(outcome, _)| *outcome),
+            Some(Ended::CandidateRejected(Rejection::Lost)),
+            "{:#?}",
+            world.journal
+        );
         assert_eq!(world.creates, 1, "{kind:?}");
     }
 }

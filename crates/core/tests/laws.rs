@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use mes_core::decide::{Step, Verdict, every};
 use mes_core::effect::Effect;
 use mes_core::facts::Look;
+use mes_core::names::VersionId;
 use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 use mes_core::tries::Tries;
@@ -32,6 +33,7 @@ fn destroys(effect: &Effect) -> bool {
             | Effect::Promote { .. }
             | Effect::Register { .. }
             | Effect::Discard { .. }
+            | Effect::Forget { .. }
     )
 }
 
@@ -85,7 +87,8 @@ proptest! {
         }
     }
 
-    /// After a restart nobody has a right: only the way forward from what is doomed moves AWSCURRENT without one (P20).
+    /// After a restart nobody has a right: only the way forward from what must not be in use, or is refused, moves
+    /// AWSCURRENT without one (P20).
     #[test]
     fn no_announced_call_is_made_without_its_right(seed: u64) {
         let mut scene = Scene::of(seed);
@@ -96,7 +99,8 @@ proptest! {
             let announced = matches!(effect, Effect::Mint { .. } | Effect::Compose { .. } | Effect::Register { .. });
             prop_assert!(!announced, "{:?}", effect);
             if let Effect::Promote { from, .. } = effect {
-                prop_assert!(from.as_ref().is_some_and(|from| scene.world.journal.doomed(from)), "{:?}", effect);
+                let unfit = |from: &VersionId| scene.world.journal.unfit(from) || !scene.accepts(from);
+                prop_assert!(from.as_ref().is_some_and(unfit), "{:?}", effect);
             }
         }
     }

@@ -9,7 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mes_core::duration;
 use mes_core::fault::Fault;
-use mes_core::journal::{Attempt, Entry, Illegal, IntentStep, Journal, Outcome, Owed, Revocation, Rotation, Trigger};
+use mes_core::journal::{
+    Attempt, Candidate, Entry, Flaw, Illegal, IntentStep, Journal, Outcome, Owed, Rejection, Revocation, Rotation,
+    Trigger,
+};
 use mes_core::names::{CredentialId, ObjectName, Revision, Slot, Uid, VersionId};
 
 use super::{held, part, time};
@@ -50,7 +53,7 @@ pub fn recorded(
             if same { was.intent.map(|intent| intent.holder).unwrap_or_default() } else { holder.to_owned() };
     }
     status.start_time = was.start_time.or_else(|| status.intent.as_ref().map(|_| Time(now)));
-    status.last_failure_reason = was.last_failure_reason;
+    status.last_failure_reason = status.last_failure_reason.or(was.last_failure_reason);
     status.waiting_for = if after.ended.is_some() { Vec::new() } else { was.waiting_for };
     Ok(status)
 }
@@ -97,7 +100,7 @@ pub fn rotation_status(rotation: &Rotation) -> api::RotationStatus {
         waiting_for: Vec::new(),
         failed_attempts: some(rotation.failed_attempts),
         last_failure_time: rotation.last_failure.map(Time),
-        last_failure_reason: None,
+        last_failure_reason: rotation.ended.and_then(|(outcome, _)| detail(outcome)).map(str::to_owned),
     }
 }
 
@@ -147,7 +150,7 @@ fn conditions(rotation: &Rotation) -> Vec<Condition> {
     };
     let ended = |failed: bool| rotation.ended.filter(|(outcome, _)| outcome.failed() == failed);
     let promoted = match (rotation.promoted, ended(true)) {
-        (Some(at), _) => condition("Promoted", "True", "Promoted", at, "the new credential is in use"),
+        (Some(at), _) => condition("Promoted", "True", "Promoted", at, in_use(rotation)),
         (None, Some((_, at))) => condition("Promoted", "False", "Aborted", at, "given up before promotion"),
         (None, None) if rotation.aborting && rotation.ended.is_some() => {
             condition("Promoted", "False", "Aborted", made, "given up before promotion")
@@ -163,7 +166,17 @@ fn conditions(rotation: &Rotation) -> Vec<Condition> {
     [promoted, complete].into_iter().chain(failed).collect()
 }
 
-const OUTCOMES: [Outcome; 13] = [
+fn in_use(rotation: &Rotation) -> &'static str {
+    match rotation.candidate {
+        Some(Candidate::FromSecret(_)) => {
+            "the credential of candidate.fromSecret is in use; the Secret is not read any more: delete it"
+        }
+        Some(Candidate::Version(_)) => "the credential of candidate.versionID is in use again",
+        Some(Candidate::Unchecked) | None => "the new credential is in use",
+    }
+}
+
+const OUTCOMES: [Outcome; 23] = [
     Outcome::Revoked,
     Outcome::Kept,
     Outcome::RevokedByPartner,
@@ -176,7 +189,17 @@ const OUTCOMES: [Outcome; 13] = [
     Outcome::EngineNotSupported,
     Outcome::ResourceDeleted,
     Outcome::PartnerRejected,
-    Outcome::CandidateRejected,
+    Outcome::CandidateRejected(Rejection::Lost),
+    Outcome::CandidateRejected(Rejection::Refused),
+    Outcome::CandidateRejected(Rejection::Unchecked),
+    Outcome::SeedInvalid(Flaw::Missing),
+    Outcome::SeedInvalid(Flaw::Type),
+    Outcome::SeedInvalid(Flaw::Fields),
+    Outcome::SeedInvalid(Flaw::Host),
+    Outcome::SeedInvalid(Flaw::Identity),
+    Outcome::SeedInvalid(Flaw::InUse),
+    Outcome::SeedInvalid(Flaw::Admins),
+    Outcome::VersionNotLive,
 ];
 
 fn name(outcome: Outcome) -> &'static str {
@@ -193,8 +216,27 @@ fn name(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "EngineNotSupported",
         Outcome::ResourceDeleted => "ResourceDeleted",
         Outcome::PartnerRejected => "PartnerRejected",
-        Outcome::CandidateRejected => "CandidateRejected",
+        Outcome::CandidateRejected(_) => "CandidateRejected",
+        Outcome::SeedInvalid(_) => "SeedInvalid",
+        Outcome::VersionNotLive => "VersionNotLive",
     }
+}
+
+/// What `lastFailureReason` adds to an end whose reason has several causes.
+fn detail(outcome: Outcome) -> Option<&'static str> {
+    Some(match outcome {
+        Outcome::CandidateRejected(Rejection::Lost) => "ValueLost",
+        Outcome::CandidateRejected(Rejection::Refused) => "RefusedByPartner",
+        Outcome::CandidateRejected(Rejection::Unchecked) => "NoAuthorityPolicy",
+        Outcome::SeedInvalid(Flaw::Missing) => "SecretMissing",
+        Outcome::SeedInvalid(Flaw::Type) => "WrongType",
+        Outcome::SeedInvalid(Flaw::Fields) => "WrongFields",
+        Outcome::SeedInvalid(Flaw::Host) => "WrongHost",
+        Outcome::SeedInvalid(Flaw::Identity) => "IdentityNotAllowed",
+        Outcome::SeedInvalid(Flaw::InUse) => "IdentityInUse",
+        Outcome::SeedInvalid(Flaw::Admins) => "RotatesOwnAdmin",
+        _ => return None,
+    })
 }
 
 fn why(outcome: Outcome) -> &'static str {
@@ -206,7 +248,39 @@ fn why(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "Secrets Manager rotates this secret by its schedule alone",
         Outcome::ResourceDeleted => "its resource was deleted before the promotion",
         Outcome::PartnerRejected => "Secrets Manager's rotation failed; see the secret's rotation in AWS",
-        Outcome::CandidateRejected => {
+        Outcome::CandidateRejected(Rejection::Refused) => {
+            "the partner refuses the credential of spec.candidate; nothing else has changed; create another Rotation with one that it accepts"
+        }
+        Outcome::CandidateRejected(Rejection::Unchecked) => {
+            "spec.candidate: nobody here checks who may bring a candidate of his own (--authority-policy=false), so none is taken; install the chart's policy for people (authorityPolicy: true)"
+        }
+        Outcome::SeedInvalid(flaw) => match flaw {
+            Flaw::Missing => {
+                "spec.candidate.fromSecret: there is no such Secret in this namespace; make it, of type managed-secrets.io/seed, then another Rotation"
+            }
+            Flaw::Type => {
+                "spec.candidate.fromSecret: that Secret is not of type managed-secrets.io/seed and was not read; make one of that type, then another Rotation"
+            }
+            Flaw::Fields => {
+                "spec.candidate.fromSecret: the keys or texts of that Secret are not the fields of the partner type (`mes partners TYPE` lists them); mend it, then create another Rotation"
+            }
+            Flaw::Host => {
+                "spec.candidate.fromSecret: the host in that Secret is neither the account's nor the vendor's own; mend it, then create another Rotation"
+            }
+            Flaw::Identity => {
+                "spec.candidate.fromSecret: whom that Secret authenticates can't be told, is not whom spec.partner.parameters of the resource name, or is not granted to this namespace; bring a credential of the resource's own identity"
+            }
+            Flaw::InUse => {
+                "spec.candidate.fromSecret: an older resource of this cluster already rotates whom that Secret authenticates; bring a credential of the resource's own identity"
+            }
+            Flaw::Admins => {
+                "spec.candidate.fromSecret: that is the credential that the account itself logs in with; bring another"
+            }
+        },
+        Outcome::VersionNotLive => {
+            "spec.candidate.versionID: that version is gone, given up, refused by the partner, being revoked, or was superseded by a Compromise; nothing has changed; choose one that still lives, or leave the candidate out"
+        }
+        Outcome::CandidateRejected(Rejection::Lost) => {
             "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one (Rotation with candidate.fromSecret)"
         }
         Outcome::Revoked | Outcome::Kept | Outcome::RevokedByPartner | Outcome::Merged | Outcome::Superseded => "",
@@ -228,6 +302,10 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         api::Revocation::AtOnce => Some(Revocation::AtOnce),
         api::Revocation::Unrecognised => None,
     };
+    let candidate = match &rotation.spec.candidate {
+        None => Some(None),
+        Some(given) => candidate(given).map(Some),
+    };
     let owners =
         metadata.owner_references.iter().flatten().filter(|reference| {
             reference.kind == "ManagedExternalSecret" && reference.api_version.starts_with(api::GROUP)
@@ -240,6 +318,7 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         created: metadata.creation_timestamp.as_ref().map(time).ok_or_else(super::not_an_object)?,
         trigger: trigger.unwrap_or(Trigger::Request),
         revocation: revocation.unwrap_or_default(),
+        candidate: candidate.clone().unwrap_or_default(),
         owned,
         generated: metadata.generate_name.is_some(),
         held: held(metadata),
@@ -255,8 +334,17 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         unreadable: false,
     };
     let status = rotation.status.clone().unwrap_or_default();
-    let read = trigger.zip(revocation).and_then(|_| with_status(blank.clone(), &status));
+    let read = trigger.zip(revocation).zip(candidate).and_then(|_| with_status(blank.clone(), &status));
     Ok(read.unwrap_or_else(|| Rotation { unreadable: true, ended: ended(&status), ..blank }))
+}
+
+/// `None`: neither of what this version knows, or both. It may have meant more than a plain request.
+fn candidate(given: &api::Candidate) -> Option<Candidate> {
+    match (&given.from_secret, &given.version_id) {
+        (Some(secret), None) => ObjectName::parse(secret.name.as_str()).ok().map(Candidate::FromSecret),
+        (None, Some(version)) => VersionId::parse(version.as_str()).ok().map(Candidate::Version),
+        (None, None) | (Some(_), Some(_)) => None,
+    }
 }
 
 /// `None`: the status says what this version can't take at its word.
@@ -333,9 +421,9 @@ fn ended(status: &api::RotationStatus) -> Option<(Outcome, Timestamp)> {
     let is_end =
         |condition: &&Condition| matches!(&*condition.type_, "Complete" | "Failed") && condition.status == "True";
     let end = status.conditions.iter().rfind(is_end)?;
-    let known = OUTCOMES
-        .into_iter()
-        .find(|outcome| name(*outcome) == end.reason && outcome.failed() == (end.type_ == "Failed"));
+    let of_reason = |outcome: &Outcome| name(*outcome) == end.reason && outcome.failed() == (end.type_ == "Failed");
+    let whole = |outcome: &Outcome| of_reason(outcome) && detail(*outcome) == status.last_failure_reason.as_deref();
+    let known = OUTCOMES.into_iter().find(whole).or_else(|| OUTCOMES.into_iter().find(of_reason));
     let at = status.completion_time.as_ref().unwrap_or(&end.last_transition_time);
     Some((known.unwrap_or(Outcome::Kept), time(at)))
 }

@@ -97,7 +97,7 @@ fn decided(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
         return case.record(open, vec![Entry::End(Outcome::ResourceDeleted)]);
     }
     if open.aborting {
-        return retirement::undone(case, spec, open, secret, Outcome::ResourceDeleted);
+        return retirement::undone(case, spec, open, secret, None, Outcome::ResourceDeleted);
     }
     let passed = promotion::passed(open, secret);
     match case.resource.contract() {

@@ -7,7 +7,7 @@ use crate::case::Case;
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
 use crate::facts::{Acceptance, Ownership, Seed, StoreSecret};
-use crate::goals::rotated::due;
+use crate::goals::rotated::{due, outside};
 use crate::journal::Trigger;
 use crate::names::VersionId;
 use crate::reason::{Reason, SeedProblem};
@@ -91,6 +91,7 @@ fn kept(case: Case<'_>, spec: &Spec, secret: Option<&StoreSecret>) -> Verdict {
         };
     }
     let Some(current) = secret.current() else { return Err(Step::Blocked(Reason::SecretMissing(name()))) };
+    outside::followed(case, secret, current)?;
     if case.glimpse().verify_due && matches!(spec.rotation.engine, Engine::Operator(_)) {
         return accepted(case, current);
     }
@@ -144,7 +145,7 @@ fn minted(case: Case<'_>, spec: &Spec, secret: Option<&StoreSecret>) -> Verdict 
         return if case.resource.held { case.act(Effect::CreateSecret) } else { case.act(Effect::Hold) };
     };
     ours(case, spec, secret)?;
-    match (case.journal.open(), secret.current()) {
+    match (case.journal.open_first(), secret.current()) {
         (Some(open), _) if open.promoted.is_none() && case.journal.last_promoted().is_none() => {
             Err(Step::Wait { reason: Reason::Onboarding, until: None })
         }

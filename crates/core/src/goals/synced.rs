@@ -8,7 +8,7 @@ use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Holder, Target};
 use crate::fault::{FaultKind, Place};
-use crate::goals::rotated::promotion;
+use crate::goals::rotated::{outside, promotion};
 use crate::names::{TargetName, VersionId};
 use crate::reason::{Conflict, Reason};
 use crate::spec::{Fate, Onboard, Spec};
@@ -24,8 +24,14 @@ pub fn synced(case: Case<'_>) -> Verdict {
     let Some(current) = secret.current() else { return not_yet() };
     // What is being revoked is delivered to nobody, nor is what a Describe older than the journal says (P16, P18).
     promotion::settled(case, secret)?;
-    if case.journal.doomed(current) {
+    if case.journal.unfit(current) {
         return case.wait(Reason::Settling, 5);
+    }
+    // Nor is what somebody else made current, before it is known to work.
+    match outside::fit(case, current) {
+        Ok(()) => {}
+        Err(look @ Step::Look(_)) => return Err(look),
+        Err(_) => return case.wait(Reason::Settling, 5),
     }
     let wanted = spec
         .scope

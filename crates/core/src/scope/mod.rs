@@ -28,7 +28,7 @@ pub use partner::IdentityGrants;
 pub use value::{Inspected, admin_matches, inspect_seed, origin_of, spares_admin};
 pub use written::{First, Frame, Source, Written, WrittenPartner, WrittenRotation};
 
-use crate::names::TargetName;
+use crate::names::{ObjectName, TargetName};
 use crate::reason::Reason;
 use crate::spec::{Onboard, Own, Resource, Scope, Spec};
 use crate::target::TargetSpec;
@@ -186,6 +186,12 @@ fn spec(own: &Own, written: Written, named: &Named<'_>) -> Result<Spec, Reason> 
             slots: Vec::new(),
         },
     })
+}
+
+/// The Secret that a Rotation brings its candidate from. A resource that is served may read a seed in its own namespace, and
+/// no other: a name is all that there is to it, adapters add the namespace, and only a Secret of the type of seeds is read.
+pub fn seed_of_a_rotation(_served: &Spec, name: &ObjectName) -> Granted<ObjectName> {
+    Granted(name.clone())
 }
 
 /// The targets that may be written: each name once, and no older resource's.

@@ -259,7 +259,10 @@ fn rotated_condition(case: Case<'_>, verdict: &Verdict, served: bool) -> Option<
         .filter(|rotation| rotation.attempt.is_some())
         .max_by_key(|rotation| rotation.created);
     let failed = failed.is_some_and(|rotation| {
-        matches!(rotation.ended, Some((Outcome::Exhausted | Outcome::PartnerRejected | Outcome::CandidateRejected, _)))
+        matches!(
+            rotation.ended,
+            Some((Outcome::Exhausted | Outcome::PartnerRejected | Outcome::CandidateRejected(_), _))
+        )
     });
     let owed_long = case
         .journal

@@ -30,6 +30,9 @@ pub fn event(effect: &Effect) -> Option<Event> {
         Effect::Mint { version, .. } | Effect::Compose { version, .. } => {
             event("CandidateCreated", format!("a candidate was made and stored as {version}"), None)
         }
+        Effect::Bring { version, .. } => {
+            event("CandidateCreated", format!("the candidate that a person brought was stored as {version}"), None)
+        }
         Effect::Claim => event("TakenBack", "the AWS secret carries the claim of this resource".to_owned(), None),
         Effect::ApplyTarget { target, version, .. } => {
             event("TargetUpdated", format!("Secret {target} carries version {version}"), None)
@@ -129,7 +132,9 @@ pub fn outcome_code(outcome: Outcome) -> &'static str {
         Outcome::EngineNotSupported => "EngineNotSupported",
         Outcome::ResourceDeleted => "ResourceDeleted",
         Outcome::PartnerRejected => "PartnerRejected",
-        Outcome::CandidateRejected => "CandidateRejected",
+        Outcome::CandidateRejected(_) => "CandidateRejected",
+        Outcome::SeedInvalid(_) => "SeedInvalid",
+        Outcome::VersionNotLive => "VersionNotLive",
     }
 }
 

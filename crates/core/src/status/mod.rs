@@ -160,11 +160,8 @@ pub fn view(
             .ok()
             .zip(secret)
             .map(|(spec, secret)| (spec.scope.store_secret.name.clone(), secret.arn.clone())),
-        version: if decision.verdict(Goal::Onboarded).is_some_and(Result::is_ok) || resource.noted.onboarded {
-            current.cloned()
-        } else {
-            None
-        },
+        // What somebody else made current is noted once it is known to work: until then it is tried in each pass.
+        version: current.filter(|_| decision.verdict(Goal::Onboarded).is_some_and(Result::is_ok)).cloned(),
         versions: secret.map(|secret| versions(journal, secret)),
         regions,
         targets: targets(facts, resource),

@@ -6,6 +6,7 @@
 //! recorded, or forward from a doomed one. L1: it ends, with one live credential, no stray label and a closed journal.
 
 mod alarms;
+mod brought;
 mod hands;
 mod mints;
 #[allow(dead_code, reason = "other tests use the rest of this world")]
@@ -86,7 +87,8 @@ fn safe(world: &World, after: &Effect, faults: &[(usize, Outcome)]) {
         )
     };
     // A person may put AWSCURRENT onto what is already being revoked: then it goes forward (PROTOCOL 5, P20).
-    let works = |version: &VersionId| world.is_live(version) || world.journal.doomed(version);
+    let by_hand = |version: &VersionId| world.killed.contains(&world.bytes[version].0);
+    let works = |version: &VersionId| world.is_live(version) || world.journal.doomed(version) || by_hand(version);
     if world.resource.noted.onboarded && world.resource.deleting.is_none() {
         let current = world.current().unwrap_or_else(|| panic!("S1: no AWSCURRENT {}", told()));
         // In place it is dead from the point of no return to the promotion, and holders until they have the new one.
@@ -98,7 +100,7 @@ fn safe(world: &World, after: &Effect, faults: &[(usize, Outcome)]) {
         let by_word = world.journal.rotations.iter().any(mes_core::journal::Rotation::at_once);
         if let Some((_, version)) = &world.target {
             assert!(
-                between || by_consent || by_word || world.is_live(version),
+                between || by_consent || by_word || world.is_live(version) || by_hand(version),
                 "S3: the target's credential is dead {}",
                 told()
             );
@@ -112,7 +114,8 @@ fn safe(world: &World, after: &Effect, faults: &[(usize, Outcome)]) {
             let rotation = world.journal.rotations.iter().find(|rotation| rotation.uid == right.rotation)?;
             rotation.attempt.as_ref()?.supersedes.clone()
         });
-        let forward = from.as_ref().is_some_and(|from| world.journal.doomed(from));
+        let unfit = |from: &VersionId| world.journal.unfit(from) || !world.is_live(from);
+        let forward = from.as_ref().is_some_and(unfit);
         assert!(forward || recorded.is_none() && right.is_some() || recorded == *from, "S9 {}", told());
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use mes_core::decide::{Decision, Step, Verdict, decide};
-use mes_core::effect::Effect;
+use mes_core::effect::{Acting, Effect};
 use mes_core::facts::{
     Acceptance, Bounds, Credential, Facts, Glimpse, Holder, Labelled, Look, Ownership, Replica, Replication,
     ReplicationState, Seed, Sight, StoreSecret, Stored, SweepLine, Target,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{IntentStep, Journal, Outcome as Ended, Revocation, Rotation, Trigger};
+use mes_core::journal::{Candidate, IntentStep, Journal, Outcome as Ended, Rejection, Revocation, Rotation, Trigger};
 use mes_core::names::{
     Arn, CredentialId, Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid,
     VersionId,
@@ -168,6 +168,10 @@ pub(crate) struct World {
     pub(crate) deaths: BTreeMap<u32, Timestamp>,
     /// Credentials whose value never reached the store.
     pub(crate) lost: BTreeSet<u32>,
+    /// Credentials that a person ended at the partner, in use or not.
+    pub(crate) killed: BTreeSet<u32>,
+    /// Seeds of candidates: the bytes in each Secret, and their slot.
+    pub(crate) secrets: BTreeMap<ObjectName, (u32, Option<Slot>)>,
     /// An entry that the table does not allow is refused, as the shell does, and no failure of the test.
     pub(crate) legal_or_refused: bool,
     /// Answers that differ from what the world would say.
@@ -287,6 +291,8 @@ impl World {
             mints: Vec::new(),
             deaths: BTreeMap::new(),
             lost: BTreeSet::new(),
+            killed: BTreeSet::new(),
+            secrets: BTreeMap::new(),
             legal_or_refused: false,
             answers: BTreeMap::new(),
             revision: 0,
@@ -371,6 +377,55 @@ impl World {
         self.journal.rotations.last_mut().unwrap().revocation = revocation;
     }
 
+    /// A person's Rotation with a candidate of his own.
+    pub(crate) fn bring(&mut self, name: &str, candidate: Candidate) {
+        let uid = uid(&format!("99999999-0000-4000-8000-{:0>12}", self.revision));
+        self.open(ObjectName::parse(name).unwrap(), uid, Trigger::Request, None);
+        self.journal.rotations.last_mut().unwrap().candidate = Some(candidate);
+    }
+
+    /// A person makes a credential at the partner and puts it into the Secret `name`. `instead`: in the place of the one in
+    /// use, which ends; else beside it. `None`: there is no place beside it.
+    pub(crate) fn made_by_hand(&mut self, name: &str, instead: bool) -> Option<u32> {
+        let bytes = self.fresh();
+        let used = self.current().map(|current| self.bytes[current].0)?;
+        let in_use = self.live.iter().find(|live| live.bytes == used).cloned();
+        let slots = self.spec().slots.clone();
+        let free = slots.iter().find(|slot| !self.live.iter().any(|live| live.slot.as_ref() == Some(*slot)));
+        let full = self.kind == Kind::Staged && self.live.len() > 1 || !slots.is_empty() && free.is_none();
+        let made = if instead {
+            self.killed.insert(used);
+            self.live.retain(|live| live.bytes != used);
+            if self.kind == Kind::FirstUse {
+                // The first use of what is pending would end it.
+                self.killed.extend(self.live.iter().map(|live| live.bytes));
+                self.live.clear();
+            }
+            let slot = in_use.as_ref().map_or(self.bytes[self.current()?].1.clone(), |live| live.slot.clone());
+            Live { bytes, slot, main: in_use.is_none_or(|live| live.main), tag: None }
+        } else if full {
+            return None;
+        } else {
+            Live { bytes, slot: free.cloned(), main: self.kind == Kind::FirstUse, tag: None }
+        };
+        self.secrets.insert(ObjectName::parse(name).unwrap(), (bytes, made.slot.clone()));
+        self.live.retain(|live| made.slot.is_none() || live.slot != made.slot);
+        self.live.insert(made);
+        Some(bytes)
+    }
+
+    /// Nothing acts at the partner but the credential itself.
+    pub(crate) fn without_admin(&mut self) {
+        self.resource.spec.as_mut().unwrap().scope.admin = None;
+    }
+
+    fn acts(&self, acting: &Acting) -> Result<(), Fault> {
+        match acting {
+            Acting::As(version) if !self.is_live(version) => Err(fault(FaultKind::Denied)),
+            Acting::As(_) | Acting::Admin => Ok(()),
+        }
+    }
+
     fn open(&mut self, name: ObjectName, uid: Uid, trigger: Trigger, owned: Option<bool>) {
         let revision = self.revise();
         self.journal.rotations.push(Rotation {
@@ -380,6 +435,7 @@ impl World {
             created: self.now,
             trigger,
             revocation: Revocation::default(),
+            candidate: None,
             owned,
             generated: true,
             held: false,
@@ -480,7 +536,9 @@ impl World {
     pub(crate) fn told_lost(&self) -> bool {
         let made = self.journal.rotations.iter().filter(|rotation| rotation.attempt.is_some());
         let last = made.max_by_key(|rotation| (rotation.created, rotation.ended.map(|(_, at)| at)));
-        last.is_some_and(|last| last.ended.is_some_and(|(outcome, _)| outcome == Ended::CandidateRejected))
+        last.is_some_and(|last| {
+            last.ended.is_some_and(|(outcome, _)| outcome == Ended::CandidateRejected(Rejection::Lost))
+        })
     }
 
     /// Passes without faults until one would do what `stop` names; then that effect, not done.
@@ -578,7 +636,7 @@ impl World {
         use mes_core::decide::Goal;
         let holds = |goal| decision.verdict(goal).is_some_and(Result::is_ok);
         self.resource.noted.onboarded |= holds(Goal::Onboarded);
-        if self.resource.noted.onboarded {
+        if holds(Goal::Onboarded) {
             self.resource.noted.version = self.current().cloned();
         }
         self.resource.noted.last_rotation =
@@ -617,6 +675,13 @@ impl World {
             Look::Acceptance(version) => {
                 let accepted = if self.is_live(version) { Acceptance::Accepted } else { Acceptance::Refused };
                 Sight::Acceptance(Ok(self.bytes.get(version).map(|_| accepted)))
+            }
+            Look::Brought(name) => Sight::Seed(Ok(self.secrets.get(name).map(|(bytes, _)| {
+                let refused = !self.live.iter().any(|live| live.bytes == *bytes) && self.kind != Kind::FirstUse;
+                if refused { Seed::Refused } else { Seed::Accepted { identity: None } }
+            }))),
+            Look::Credentials { acting, .. } if self.acts(acting).is_err() => {
+                Sight::Credentials(Err(fault(FaultKind::Denied)))
             }
             Look::Credentials { known, .. } => {
                 Sight::Credentials(Ok(Some(self.live.iter().map(|live| self.credential(live, known)).collect())))
@@ -695,6 +760,12 @@ impl World {
         self.stages.retain(|_, stages| !stages.is_empty());
     }
 
+    fn unlabel(&mut self, stage: &str, version: &VersionId) {
+        let stage = Stage::parse(stage).unwrap();
+        self.stages.entry(version.clone()).or_default().remove(&stage);
+        self.stages.retain(|_, stages| !stages.is_empty());
+    }
+
     fn put(&mut self, version: &VersionId, bytes: u32, slot: Option<Slot>, stage: &str) -> Result<(), Fault> {
         if self.bytes.get(version).is_some_and(|(there, _)| *there != bytes) {
             return Err(fault(FaultKind::Exists));
@@ -728,6 +799,13 @@ impl World {
 
     fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
         let by = self.late.clone().unwrap_or_else(|| self.who());
+        if let Effect::Mint { acting, .. }
+        | Effect::Register { acting, .. }
+        | Effect::Activate { acting, .. }
+        | Effect::Revoke { acting, .. } = effect
+        {
+            self.acts(acting)?;
+        }
         match effect {
             // Each write to the object names the UID that it is for.
             Effect::Hold | Effect::Release if by != self.who() => return Err(fault(FaultKind::NotFound)),
@@ -757,6 +835,15 @@ impl World {
                 let bytes = self.create(tag);
                 self.put(version, bytes, None, Stage::PENDING)?;
             }
+            Effect::Bring { version, from } => {
+                let (bytes, slot) = match from {
+                    Candidate::FromSecret(name) => self.secrets.get(name).cloned(),
+                    Candidate::Version(earlier) => self.bytes.get(earlier).cloned(),
+                    Candidate::Unchecked => None,
+                }
+                .ok_or(fault(FaultKind::Conflict))?;
+                self.put(version, bytes, slot, Stage::PENDING)?;
+            }
             Effect::Register { version, .. } => {
                 let (bytes, slot) = self.bytes.get(version).cloned().ok_or(fault(FaultKind::NotFound))?;
                 self.live.retain(|live| live.slot != slot);
@@ -778,11 +865,8 @@ impl World {
                 }
                 self.spread();
             }
-            Effect::Discard { version } => {
-                let pending = Stage::parse(Stage::PENDING).unwrap();
-                self.stages.entry(version.clone()).or_default().remove(&pending);
-                self.stages.retain(|_, stages| !stages.is_empty());
-            }
+            Effect::Discard { version } => self.unlabel(Stage::PENDING, version),
+            Effect::Forget { version } => self.unlabel(Stage::PREVIOUS, version),
             Effect::Revoke { version, credential, .. } => {
                 let bytes = version.as_ref().and_then(|version| self.bytes.get(version)).map(|(bytes, _)| *bytes);
                 // This world names what no version holds by its bytes: the name is nothing's once a version holds them.

@@ -10,7 +10,9 @@ use mes_core::facts::{
     StoreSecret, Stored,
 };
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::journal::{Attempt, IntentStep, Journal, Outcome as Ended, Owed, Revocation, Rotation, Trigger};
+use mes_core::journal::{
+    Attempt, Candidate, IntentStep, Journal, Outcome as Ended, Owed, Revocation, Rotation, Trigger,
+};
 use mes_core::names::{CredentialId, ObjectName, Region, RoleArn, Slot, Stage, Tag, Uid, VersionId};
 use mes_core::reason::Reason;
 use mes_core::schedule::Schedule;
@@ -142,6 +144,11 @@ impl Scene {
         }
     }
 
+    /// Whether the partner accepts a version, as the decision saw it.
+    pub(crate) fn accepts(&self, version: &VersionId) -> bool {
+        self.answer(&Look::Acceptance(version.clone())) == Sight::Acceptance(Ok(Some(Acceptance::Accepted)))
+    }
+
     fn answer(&self, look: &Look) -> Sight {
         let mark = format!("{look:?}").bytes().fold(self.seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(31));
         let mut dice = Dice(mark);
@@ -160,7 +167,7 @@ impl Scene {
 pub(crate) fn unread(look: &Look) -> Sight {
     let fault = Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout");
     match look {
-        Look::Seed => Sight::Seed(Err(fault)),
+        Look::Seed | Look::Brought(_) => Sight::Seed(Err(fault)),
         Look::StoreSecret => Sight::StoreSecret(Err(fault)),
         Look::Replica(_) => Sight::Replica(Err(fault)),
         Look::Version(_) => Sight::Version(Err(fault)),
@@ -344,6 +351,11 @@ pub(crate) fn journal(dice: &mut Dice, world: &World) -> Journal {
                 Trigger::Compromise,
             ]),
             revocation: dice.one(&[Revocation::WhenProven, Revocation::AtOnce]),
+            candidate: match dice.roll() % 4 {
+                0 => Some(Candidate::FromSecret(ObjectName::parse("crm-new").unwrap())),
+                1 => Some(Candidate::Version(version(dice, world))),
+                _ => None,
+            },
             owned: dice.one(&[None, Some(true), Some(false)]),
             generated: dice.once_in(2),
             held: dice.once_in(2),

@@ -1,8 +1,8 @@
 //! The journal through the wire and back.
 
 use jiff::{SignedDuration, Timestamp};
-use mes_core::journal::{Entry, IntentStep, Outcome, Rotation, Trigger};
-use mes_core::names::{CredentialId, Slot, Uid, VersionId};
+use mes_core::journal::{Candidate, Entry, Flaw, IntentStep, Outcome, Rejection, Rotation, Trigger};
+use mes_core::names::{CredentialId, ObjectName, Slot, Uid, VersionId};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -165,6 +165,30 @@ fn a_trigger_that_may_have_meant_more_is_not_run_as_a_request() {
 }
 
 #[test]
+fn a_candidate_is_read_whole_and_one_that_is_not_known_is_no_plain_request() {
+    let read_candidate = |candidate: Value| {
+        let mut wire = serde_json::to_value(object(Value::Null)).unwrap();
+        wire["spec"]["trigger"] = json!("Request");
+        wire["spec"]["candidate"] = candidate;
+        read(&serde_json::from_value(wire).unwrap())
+    };
+    let secret = read_candidate(json!({"fromSecret": {"name": "crm-new"}}));
+    assert_eq!(secret.candidate, Some(Candidate::FromSecret(ObjectName::parse("crm-new").unwrap())));
+    let back = read_candidate(json!({"versionID": version(7).as_str()}));
+    assert_eq!((back.candidate.as_ref(), back.wanted()), (Some(&Candidate::Version(version(7))), Some(&version(7))));
+    assert!(!secret.unreadable && !back.unreadable && secret.pre_empts() && !secret.is_alarm());
+    for other in [
+        json!({}),
+        json!({"fromVault": {"path": "a"}}),
+        json!({"versionID": "short"}),
+        json!({"fromSecret": {"name": "Upper"}}),
+        json!({"fromSecret": {"name": "a"}, "versionID": version(7).as_str()}),
+    ] {
+        assert!(read_candidate(other.clone()).unreadable, "{other}");
+    }
+}
+
+#[test]
 fn an_unreadable_rotation_is_driven_before_all_others() {
     let mut newer = object(json!({"intent": {"effect": "Rollback"}}));
     newer.metadata.name = Some("crm-9".to_owned());
@@ -177,7 +201,7 @@ fn an_unreadable_rotation_is_driven_before_all_others() {
 #[test]
 fn an_end_of_another_version_is_an_end_and_makes_no_stray() {
     let condition = json!({
-        "type": "Failed", "status": "True", "reason": "VersionNotLive", "message": "",
+        "type": "Failed", "status": "True", "reason": "OfAnotherVersion", "message": "",
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     });
     let mut status = promoted();
@@ -239,7 +263,12 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         Outcome::EngineNotSupported,
         Outcome::ResourceDeleted,
         Outcome::PartnerRejected,
-        Outcome::CandidateRejected,
+        Outcome::CandidateRejected(Rejection::Lost),
+        Outcome::CandidateRejected(Rejection::Refused),
+        Outcome::CandidateRejected(Rejection::Unchecked),
+        Outcome::SeedInvalid(Flaw::Missing),
+        Outcome::SeedInvalid(Flaw::Admins),
+        Outcome::VersionNotLive,
     ]);
     let overlap = prop_oneof![Just(0), 1..31_600_000_i64].prop_map(SignedDuration::from_secs);
     let slot = proptest::option::of(Just(Slot::parse("payments_b").unwrap()));
@@ -261,7 +290,8 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         2 => Just(Entry::Promoting),
         2 => Just(Entry::Promoted),
         1 => (credential.clone(), held.clone()).prop_map(|(id, version)| Entry::Doom(id, version)),
-        1 => credential.prop_map(Entry::Paid),
+        1 => credential.clone().prop_map(Entry::Paid),
+        1 => credential.prop_map(Entry::Spare),
         1 => Just(Entry::Abort),
         1 => held.prop_map(|supersedes| Entry::Found {
             version: VersionId::parse("a-version-that-aws-made-by-itself-0001").unwrap(),

@@ -11,7 +11,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect, Right};
 use crate::facts::{Acceptance, Credential, StoreSecret};
-use crate::goals::rotated::{acting, in_place, known, mints, orphans, promotion, retirement};
+use crate::goals::rotated::{acting, brought, in_place, known, mints, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
 use crate::partner::{Chooser, Contract, NoReturn, Overlap};
@@ -29,6 +29,7 @@ pub fn intended<'a>(
 ) -> Verdict<&'a Attempt> {
     match &rotation.attempt {
         Some(attempt) => Ok(attempt),
+        None if rotation.candidate.is_some() => brought::intend(case, spec, rotation, secret, 1),
         None => intend(case, spec, contract, rotation, secret, 1),
     }
 }
@@ -41,6 +42,9 @@ pub fn stored(
     attempt: &Attempt,
     secret: &StoreSecret,
 ) -> Verdict {
+    if rotation.candidate.is_some() {
+        return brought::stored(case, rotation, attempt);
+    }
     if attempt.step > IntentStep::Create {
         return Ok(());
     }
@@ -89,7 +93,7 @@ pub fn registered(
 ) -> Verdict {
     let in_place = contract.in_place();
     let done = attempt.step > IntentStep::Register || attempt.accepted > 0;
-    if contract.chooser == Chooser::Partner || done && !in_place {
+    if contract.chooser == Chooser::Partner || rotation.candidate.is_some() || done && !in_place {
         return Ok(());
     }
     if attempt.step < IntentStep::Register {
@@ -135,13 +139,13 @@ pub fn accepted(
         Some(Acceptance::Accepted) if attempt.accepted >= contract.successes => Ok(()),
         Some(Acceptance::Accepted) => {
             // Used, it has put the superseded one on its way out.
-            let superseded = attempt.supersedes.as_ref().filter(|_| !pure);
+            let superseded = attempt.supersedes.as_ref().filter(|_| !pure && rotation.candidate.is_none());
             let doom = superseded.filter(|version| !case.journal.doomed(version)).and_then(in_place::doom);
             let accepted = Entry::Accepted(attempt.accepted.saturating_add(1));
             case.record(rotation, std::iter::once(accepted).chain(doom).collect())
         }
         Some(Acceptance::Alien | Acceptance::Malformed) if attempt.step < IntentStep::Promote || !pure => {
-            give_up(case, contract, rotation, secret)
+            refused(case, contract, rotation, secret)
         }
         // As often as the contract asks, in a row.
         Some(_) if attempt.accepted > 0 && contract.successes > 1 && attempt.step < IntentStep::Promote => {
@@ -153,13 +157,23 @@ pub fn accepted(
         }
         Some(_) => {
             let since = case.first_saw(&mark(rotation, attempt, attempt.step.min(IntentStep::Register)));
-            if case.now.duration_since(since) < patience(case, contract) {
+            let brought = rotation.candidate.is_some();
+            let patience = if brought { brought::patience(contract) } else { patience(case, contract) };
+            if case.now.duration_since(since) < patience {
                 return case.wait(Reason::CandidateNotAccepted, 2);
             }
-            give_up(case, contract, rotation, secret)
+            refused(case, contract, rotation, secret)
         }
         None => case.wait(Reason::Settling, 2),
     }
+}
+
+/// The stored candidate is refused: one that we asked for is followed by another, one that a person brought by none.
+fn refused<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
+    if rotation.candidate.is_some() {
+        return brought::refuse(case, rotation);
+    }
+    give_up(case, contract, rotation, secret)
 }
 
 /// How long a refusal of the candidate still proves nothing.
@@ -171,8 +185,11 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
     in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts || rotation.deleting || case.journal.heir(rotation).is_some() {
+    if made >= case.bounds().attempts || rotation.deleting || brought::heir(case, rotation)?.is_some() {
         return case.record(rotation, vec![Entry::Abort]);
+    }
+    if rotation.candidate.is_some() {
+        return brought::intend(case, case.spec()?, rotation, secret, made.saturating_add(1));
     }
     let began = rotation.attempt.as_ref().map(|attempt| case.first_saw(&mark(rotation, attempt, IntentStep::Create)));
     let earliest = began.map_or(case.now, |began| later(began, case.bounds().spacing));
@@ -183,13 +200,20 @@ pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secr
 }
 
 /// How a rotation that undid itself ended.
-pub fn undone_as(case: Case<'_>, rotation: &Rotation) -> Outcome {
+pub fn undone_as(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    heir: Option<&Rotation>,
+) -> Verdict<Outcome> {
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
     match rotation.deleting {
-        true => Outcome::Cancelled,
-        // Also where the compromise that it made way for is gone again: it did not fail.
-        false if case.journal.heir(rotation).is_some() || made < case.bounds().attempts => Outcome::Superseded,
-        false => Outcome::Exhausted,
+        true => Ok(Outcome::Cancelled),
+        false if heir.is_some() => Ok(Outcome::Superseded),
+        false if rotation.candidate.is_some() => brought::undone_as(case, contract, rotation),
+        // Also where what it made way for is gone again: it did not fail.
+        false if made < case.bounds().attempts => Ok(Outcome::Superseded),
+        false => Ok(Outcome::Exhausted),
     }
 }
 
@@ -230,7 +254,7 @@ fn intend<T>(
             supersedes: current,
             slot,
             baseline,
-            overlap: if rotation.pre_empts() { SignedDuration::ZERO } else { spec.rotation.overlap },
+            overlap: if rotation.is_alarm() { SignedDuration::ZERO } else { spec.rotation.overlap },
         }],
     )
 }

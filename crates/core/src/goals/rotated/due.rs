@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
+use crate::goals::rotated::brought;
 use crate::journal::{Entry, Outcome, Rotation, Trigger};
 use crate::names::{ObjectName, VersionId};
 use crate::partner::Contract;
@@ -91,11 +92,17 @@ pub fn answered(case: Case<'_>) -> Verdict {
             Trigger::Request | Trigger::Compromise if case.resource.contract().is_none() => {
                 Some(Outcome::EngineNotSupported)
             }
+            Trigger::Request | Trigger::Compromise if waiting.candidate.is_some() => brought::refused(case, waiting)?,
+            // A person's own candidate takes the place of what had not begun when it did.
+            _ if replaced(waiting, open) => Some(Outcome::Superseded),
             // Asked for before the running one began: that one makes it true.
             Trigger::Request if merged(waiting, open) => Some(Outcome::Merged),
             // Only another compromise, that revokes as soon, is what this one asks for.
             Trigger::Compromise if merged(waiting, open.filter(|open| covers(open, waiting))) => Some(Outcome::Merged),
             Trigger::Request | Trigger::Compromise => None,
+            Trigger::Schedule | Trigger::Expiry | Trigger::Onboarding if waiting.candidate.is_some() => {
+                Some(Outcome::NotDue)
+            }
             Trigger::Schedule | Trigger::Expiry | Trigger::Onboarding => {
                 let derived = case.resource.spec.as_ref().is_ok_and(|spec| trigger(case, spec) == Ok(waiting.trigger));
                 let none_yet = !case.resource.noted.onboarded && case.journal.last_promoted().is_none();
@@ -111,13 +118,23 @@ pub fn answered(case: Case<'_>) -> Verdict {
 }
 
 fn merged(request: &Rotation, open: Option<&Rotation>) -> bool {
-    let goes_on = open.filter(|open| open.uid != request.uid && !open.aborting && !open.deleting);
-    let began = goes_on.and_then(|open| open.attempt.as_ref());
-    began.is_some_and(|attempt| attempt.number == 1 && request.created < attempt.time)
+    // What a person brought is not the new credential that is asked for.
+    open.is_some_and(|open| open.candidate.is_none() && begun_since(request, open))
+}
+
+fn replaced(waiting: &Rotation, open: Option<&Rotation>) -> bool {
+    let goes_first = |open: &&Rotation| open.candidate.is_some() && !waiting.pre_empts();
+    open.filter(goes_first).is_some_and(|open| begun_since(waiting, open))
+}
+
+fn begun_since(waiting: &Rotation, open: &Rotation) -> bool {
+    let goes_on = open.uid != waiting.uid && !open.aborting && !open.deleting;
+    let first = open.attempt.as_ref().filter(|attempt| goes_on && attempt.number == 1);
+    first.is_some_and(|attempt| waiting.created < attempt.time)
 }
 
 fn covers(open: &Rotation, waiting: &Rotation) -> bool {
-    open.pre_empts() && open.revocation >= waiting.revocation && waiting.owed.is_empty()
+    open.is_alarm() && open.revocation >= waiting.revocation && waiting.owed.is_empty()
 }
 
 fn is_mint(case: Case<'_>) -> bool {

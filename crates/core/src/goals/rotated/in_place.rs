@@ -9,7 +9,7 @@ use crate::decide::{Step, Verdict, every};
 use crate::facts::{Acceptance, Rehearsed, StoreSecret};
 use crate::goals::rotated::retirement;
 use crate::goals::synced;
-use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
+use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rejection, Rotation};
 use crate::names::{CredentialId, VersionId};
 use crate::partner::{Contract, NoReturn};
 use crate::reason::Reason;
@@ -23,7 +23,9 @@ pub fn begun(contract: &Contract, rotation: &Rotation) -> bool {
         NoReturn::Create => IntentStep::Create,
         NoReturn::Register => IntentStep::Register,
     };
-    rotation.attempt.as_ref().is_some_and(|attempt| attempt.supersedes.is_some() && attempt.step >= from)
+    // For what a person brought no call ends anything.
+    rotation.candidate.is_none()
+        && rotation.attempt.as_ref().is_some_and(|attempt| attempt.supersedes.is_some() && attempt.step >= from)
 }
 
 /// Before the partner makes the candidate: what dies works now, and whoever holds it can be given another.
@@ -95,7 +97,7 @@ pub fn followed(case: Case<'_>, secret: &StoreSecret) -> Verdict<bool> {
 /// The value that replaced the one in use is lost or refused. What was superseded is dead or dying: nothing is owed.
 fn lost<T>(case: Case<'_>, rotation: &Rotation) -> Verdict<T> {
     let dead = rotation.owed.iter().filter(|(_, owed)| owed.doomed.is_some()).map(|(id, _)| Entry::Paid(id.clone()));
-    case.record(rotation, dead.chain([Entry::End(Outcome::CandidateRejected)]).collect())
+    case.record(rotation, dead.chain([Entry::End(Outcome::CandidateRejected(Rejection::Lost))]).collect())
 }
 
 /// A debt that the partner pays by itself: the superseded credential is gone once the candidate is in force, or, where it

@@ -4,12 +4,14 @@
 //! restore after a crash: labels at AWS, the partner and the journal say which lines hold. Rules named P… are those of
 //! `docs/protocol.md`.
 
+pub mod brought;
 pub mod candidate;
 pub mod delegated;
 pub mod due;
 pub mod in_place;
 pub mod mints;
 pub mod orphans;
+pub mod outside;
 pub mod promotion;
 pub mod retirement;
 
@@ -41,13 +43,15 @@ pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
             delegated::delegated(case, delegation)?;
             housekeeping(case)
         }
-        Engine::Operator(contract) => operated(case, spec, contract, served),
+        Engine::Operator(contract) => brought::awaited(case, operated(case, spec, contract, served)),
     }
 }
 
 fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> Verdict {
     due::answered(case)?;
-    let Some(rotation) = case.journal.open() else {
+    let onboarded = case.resource.noted.onboarded;
+    let open = if onboarded { case.journal.open() } else { case.journal.open_first() };
+    let Some(rotation) = open else {
         housekeeping(case)?;
         if !served {
             return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
@@ -69,12 +73,13 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     }
     let passed = promotion::passed(rotation, secret);
     let undoable = !rotation.promoting() && !passed && !in_place::begun(contract, rotation);
-    let heir = case.journal.heir(rotation);
+    let heir = brought::heir(case, rotation)?;
     if (rotation.cancelled() || heir.is_some()) && undoable && !rotation.aborting {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.aborting {
-        return retirement::undone(case, spec, rotation, secret, Outcome::Cancelled);
+        let ended = candidate::undone_as(case, contract, rotation, heir)?;
+        return retirement::undone(case, spec, rotation, secret, heir, ended);
     }
     let attempt =
         if passed { promotion::noted(case, rotation)? } else { brought_in(case, spec, contract, rotation, secret)? };
@@ -88,24 +93,27 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     }
     retirement::retired(case, spec, rotation, secret)?;
     retirement::clean(case, rotation, secret)?;
+    retirement::forgotten(case, rotation, secret)?;
     let outcome = match attempt.supersedes {
         None => Outcome::Kept,
-        Some(_) if contract.in_place() => Outcome::RevokedByPartner,
+        Some(_) if contract.in_place() && rotation.candidate.is_none() => Outcome::RevokedByPartner,
         Some(_) => Outcome::Revoked,
     };
     case.record(rotation, vec![Entry::End(outcome)])
 }
 
 /// P19: what a promoted rotation owes is owed by the one that pre-empts it before it ends. What AWSCURRENT holds now is not
-/// owed yet: the heir owes it with its own promotion.
+/// owed yet: the heir owes it with its own promotion; nor is what it wants back.
 fn handed_over(case: Case<'_>, rotation: &Rotation, heir: &Rotation, secret: &StoreSecret) -> Verdict {
     held(case, heir)?;
+    let wanted = heir.wanted().map(|version| case.journal.same_bytes(version)).unwrap_or_default();
     let mut entries = Vec::new();
     for (id, owed) in &rotation.owed {
         let in_use = owed.version.is_some() && owed.version.as_ref() == secret.current();
         let doomed = owed.doomed.is_some();
         let taken = heir.owed.get(id).is_some_and(|taken| !doomed || taken.doomed.is_some());
-        if taken || in_use && !doomed {
+        let wanted = owed.version.as_ref().is_some_and(|version| wanted.contains(version));
+        if taken || (in_use || wanted) && !doomed {
             continue;
         }
         entries.push(if doomed {
@@ -155,7 +163,7 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
             }
         }
         (Engine::Operator(_), Some(rotation))
-            if rotation.promoted.is_some() && !rotation.deleting && case.journal.heir(rotation).is_none() =>
+            if rotation.promoted.is_some() && !rotation.deleting && case.journal.heirs(rotation).is_empty() =>
         {
             retirement::overlapped(case, spec, rotation).err().map(Err)
         }
@@ -217,7 +225,7 @@ pub(crate) fn acting(spec: &Spec, secret: &StoreSecret) -> Verdict<Acting> {
 pub(crate) fn known(case: Case<'_>, secret: &StoreSecret) -> BTreeSet<VersionId> {
     let mut known: BTreeSet<VersionId> = secret.versions.keys().cloned().collect();
     for rotation in &case.journal.rotations {
-        known.extend(rotation.burned());
+        known.extend(rotation.burned().chain(rotation.wanted().cloned()));
         known.extend(
             rotation.attempt.iter().flat_map(|attempt| attempt.supersedes.iter().chain([&attempt.version]).cloned()),
         );

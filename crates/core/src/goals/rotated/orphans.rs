@@ -34,8 +34,8 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
             && credential.versions.iter().all(|version| given_up.contains(version))
     };
     let in_use = retirement::in_use(case);
-    if let Some(doomed) = secret.current().filter(|current| in_use && case.journal.doomed(current)) {
-        return promotion::forward(case, secret, doomed);
+    if let Some(unfit) = secret.current().filter(|current| in_use && case.journal.unfit(current)) {
+        return promotion::forward(case, secret, unfit);
     }
     for credential in listed.iter().filter(stray) {
         let owed = rotation.owed.get(&credential.id).cloned().unwrap_or_else(|| {
@@ -125,6 +125,10 @@ fn lost(case: Case<'_>, credential: &Credential) -> bool {
 /// the bytes it will: a rotation that is undone waits for that, since nobody else would ever revoke it.
 pub fn told_apart(case: Case<'_>, rotation: &Rotation, listed: &[Credential]) -> Verdict {
     let (Some(contract), Some(attempt)) = (case.resource.contract(), &rotation.attempt) else { return Ok(()) };
+    if rotation.candidate.is_some() {
+        // It made nothing at the partner.
+        return Ok(());
+    }
     match listed.iter().find(|credential| unrecognised(contract, rotation, credential)) {
         Some(credential) if case.version(&attempt.version)?.is_some() => {
             case.wait(Reason::OrphanSuspected(credential.id.clone()), 5)
@@ -143,7 +147,9 @@ fn unrecognised(contract: &Contract, rotation: &Rotation, credential: &Credentia
         && baseline.is_some_and(|baseline| !baseline.contains(&credential.id))
 }
 
-/// Every version that a record gave up and that no rotation promoted.
+/// Every version that a record gave up and that no rotation promoted. Not what a person brought: it is theirs, and may be in
+/// use elsewhere or, rolled back to, be one of ours.
 pub(super) fn given_up(case: Case<'_>) -> BTreeSet<VersionId> {
-    case.journal.rotations.iter().flat_map(Rotation::burned).collect()
+    let ours = case.journal.rotations.iter().filter(|rotation| rotation.candidate.is_none());
+    ours.flat_map(Rotation::burned).collect()
 }

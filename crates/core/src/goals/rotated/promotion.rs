@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
-use crate::facts::{Acceptance, StoreSecret};
-use crate::goals::rotated::{acting, candidate, in_place, known};
+use crate::facts::{Acceptance, Credential, StoreSecret};
+use crate::goals::rotated::{acting, brought, candidate, in_place, known};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{CredentialId, Stage, VersionId};
 use crate::partner::Contract;
@@ -38,7 +38,7 @@ pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt>
     let mut entries = Vec::new();
     if attempt.step < IntentStep::Promote {
         let secret = crate::goals::onboarded::claimed(case)?;
-        entries.push(Entry::Owe(debts(case, case.spec()?, attempt, secret)?));
+        entries.extend(debts(case, case.spec()?, rotation, attempt, secret)?);
     }
     entries.push(Entry::Promoted);
     case.record(rotation, entries)
@@ -48,8 +48,8 @@ pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt>
 pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
     unmoved(case, rotation, attempt, secret)?;
     if attempt.step < IntentStep::Promote {
-        let owed = debts(case, spec, attempt, secret)?;
-        return case.record(rotation, vec![Entry::Owe(owed), Entry::Promoting]);
+        let owed = debts(case, spec, rotation, attempt, secret)?;
+        return case.record(rotation, owed.into_iter().chain([Entry::Promoting]).collect());
     }
     match case.right(rotation, IntentStep::Promote) {
         Some(right) => {
@@ -96,8 +96,8 @@ pub fn used(
     match case.right(rotation, IntentStep::Promote) {
         Some(_) => Ok(()),
         None if attempt.step < IntentStep::Promote => {
-            let owed = debts(case, case.spec()?, attempt, secret)?;
-            case.record(rotation, vec![Entry::Owe(owed), Entry::Using])
+            let owed = debts(case, case.spec()?, rotation, attempt, secret)?;
+            case.record(rotation, owed.into_iter().chain([Entry::Using]).collect())
         }
         None => {
             case.over(&announced, Reason::Settling)?;
@@ -118,8 +118,8 @@ pub fn in_force(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: 
     }
     match current {
         // P20: doom is final. Moved back onto what is being revoked, it goes forward again, where that works.
-        Some(current) if case.journal.doomed(current) => {
-            let works = !case.journal.doomed(&attempt.version)
+        Some(current) if case.journal.unfit(current) || burns(case, rotation, secret, current)? => {
+            let works = !case.journal.unfit(&attempt.version)
                 && case.acceptance(&attempt.version)? == Some(Acceptance::Accepted);
             let to = attempt.version.clone();
             if works {
@@ -149,26 +149,61 @@ pub fn settled(case: Case<'_>, secret: &StoreSecret) -> Verdict {
     case.over(&Mark::Promoted(last.uid.clone()), Reason::Settling)
 }
 
-/// P20 without a candidate of its own: from a doomed version AWSCURRENT goes to AWSPREVIOUS, where that works.
-pub fn forward(case: Case<'_>, secret: &StoreSecret, doomed: &VersionId) -> Verdict {
-    let previous = secret.labelled(Stage::PREVIOUS).filter(|previous| !case.journal.doomed(previous));
-    match previous {
-        Some(previous) if case.acceptance(previous)? == Some(Acceptance::Accepted) => {
-            case.act(Effect::Promote { to: previous.clone(), from: Some(doomed.clone()), right: None })
-        }
-        _ => Err(Step::Blocked(Reason::CredentialRejected)),
+/// Whether a compromise owes the very credential that a version holds, whichever of its versions is written down (R12).
+fn burns(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret, version: &VersionId) -> Verdict<bool> {
+    if !rotation.is_alarm() {
+        return Ok(false);
     }
+    let owes = |of: &VersionId| rotation.owed.values().any(|owed| owed.version.as_ref() == Some(of));
+    let listed = case.credentials(acting(case.spec()?, secret)?, known(case, secret))?;
+    let its = listed.iter().filter(|credential| credential.versions.contains(version));
+    Ok(its
+        .into_iter()
+        .any(|credential| rotation.owed.contains_key(&credential.id) || credential.versions.iter().any(owes)))
+}
+
+/// P20 without a candidate of its own: from what must not be in use AWSCURRENT goes where it works.
+pub fn forward(case: Case<'_>, secret: &StoreSecret, unfit: &VersionId) -> Verdict {
+    match way_forward(case, secret)? {
+        Some(to) => case.act(Effect::Promote { to, from: Some(unfit.clone()), right: None }),
+        None => Err(Step::Blocked(Reason::CredentialRejected)),
+    }
+}
+
+/// The version that AWSCURRENT may go to: AWSPREVIOUS, which is where it was before somebody moved it, or the newest that a
+/// rotation promoted. Accepted now, and not itself on its way out.
+pub fn way_forward(case: Case<'_>, secret: &StoreSecret) -> Verdict<Option<VersionId>> {
+    let mut promoted: Vec<&Rotation> =
+        case.journal.rotations.iter().filter(|rotation| rotation.promoted.is_some()).collect();
+    promoted.sort_by_key(|rotation| std::cmp::Reverse(rotation.promoted));
+    let promoted = promoted.into_iter().filter_map(Rotation::version);
+    for version in secret.labelled(Stage::PREVIOUS).into_iter().chain(promoted) {
+        let elsewhere = secret.current() != Some(version) && !case.journal.unfit(version);
+        if elsewhere && case.acceptance(version)? == Some(Acceptance::Accepted) {
+            return Ok(Some(version.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// P7: every live credential of our versions but the candidate's, and the superseded one even if it is not listed.
 fn debts(
     case: Case<'_>,
     spec: &Spec,
+    rotation: &Rotation,
     attempt: &Attempt,
     secret: &StoreSecret,
-) -> Verdict<BTreeMap<CredentialId, Option<VersionId>>> {
+) -> Verdict<Vec<Entry>> {
     let superseded = attempt.supersedes.as_ref();
-    let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    // What was brought and comes into force by its use can't list before that, and what is in use may be dead: the next
+    // rotation owes what else lives.
+    let unlisted = rotation.candidate.is_some() && spec.scope.admin.is_none() && attempt.accepted == 0;
+    let listed: &[Credential] = match unlisted {
+        true => &[],
+        false => {
+            case.credentials(brought::acting_before(case, spec, secret, rotation, attempt)?, known(case, secret))?
+        }
+    };
     let mut owed: BTreeMap<CredentialId, Option<VersionId>> = BTreeMap::new();
     for credential in listed
         .iter()
@@ -185,5 +220,9 @@ fn debts(
     {
         owed.insert(id, Some(version.clone()));
     }
-    Ok(owed)
+    let held = listed
+        .iter()
+        .flat_map(|credential| credential.versions.iter().map(|of| (of.clone(), credential.versions.clone())));
+    let spared = brought::spared(rotation, attempt, &held.collect());
+    Ok(std::iter::once(Entry::Owe(owed)).chain(spared).collect())
 }

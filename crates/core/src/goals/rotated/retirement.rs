@@ -11,7 +11,7 @@ use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Acceptance, Credential, Holder, StoreSecret};
 use crate::goals::onboarded::{claimed, owned};
-use crate::goals::rotated::{acting, candidate, in_place, known, orphans};
+use crate::goals::rotated::{acting, brought, in_place, known, orphans};
 use crate::journal::{Attempt, Entry, Outcome, Owed, Rotation};
 use crate::names::{CredentialId, Region, Stage, VersionId};
 use crate::partner::Activation;
@@ -22,7 +22,7 @@ use crate::tries::Mark;
 /// Line 12: both lived side by side for as long as was asked, when it began or since.
 pub fn overlapped(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
     let Some(promoted) = rotation.promoted else { return Ok(()) };
-    if rotation.pre_empts() {
+    if rotation.is_alarm() {
         return Ok(());
     }
     // Doom is final: an overlap that was lengthened since does not put it off.
@@ -103,7 +103,8 @@ pub fn pay(
     }
     if let (Some(contract), Some(version)) = (case.resource.contract(), &owed.version) {
         let superseded = rotation.attempt.as_ref().and_then(|attempt| attempt.supersedes.as_ref());
-        if contract.in_place() && superseded == Some(version) && rotation.promoted.is_some() {
+        let by_partner = contract.in_place() && rotation.candidate.is_none();
+        if by_partner && superseded == Some(version) && rotation.promoted.is_some() {
             return in_place::replaced(case, contract, rotation, id, version);
         }
     }
@@ -115,7 +116,7 @@ pub fn pay(
     let there: Vec<&Credential> =
         listed.iter().filter(|credential| credential.id == *id || holds(credential)).collect();
     let at_once = at_once(case, rotation, owed);
-    gate(case, spec, secret, &there, id, owed, at_once)?;
+    gate(case, spec, rotation, secret, &there, id, owed, at_once)?;
     if owed.doomed.is_none() {
         return case.record(rotation, vec![Entry::Doom(id.clone(), owed.version.clone())]);
     }
@@ -161,9 +162,11 @@ pub(crate) fn activates(case: Case<'_>) -> bool {
 }
 
 /// P13: ours beyond doubt, not what AWSCURRENT holds, wanted and held by nobody, and AWSCURRENT is accepted now.
+#[allow(clippy::too_many_arguments, reason = "each is a part of the proof")]
 fn gate(
     case: Case<'_>,
     spec: &Spec,
+    debtor: &Rotation,
     secret: &StoreSecret,
     there: &[&Credential],
     id: &CredentialId,
@@ -182,6 +185,13 @@ fn gate(
     let versions: BTreeSet<VersionId> = listed.chain(tagged).chain(owed.version.clone()).collect();
     let wanted = case.journal.waiting().filter(|open| !open.aborting).filter_map(Rotation::version);
     if wanted.into_iter().any(|version| versions.contains(version)) {
+        return case.wait(Reason::Settling, 5);
+    }
+    // What a rollback wants lives until that one ends; but not what it wants behind a compromise, which burns it.
+    let others = case.journal.waiting().filter(|open| open.uid != debtor.uid && !debtor.is_alarm());
+    let wanted =
+        others.filter_map(Rotation::wanted).any(|wanted| !case.journal.same_bytes(wanted).is_disjoint(&versions));
+    if wanted && owed.doomed.is_none() {
         return case.wait(Reason::Settling, 5);
     }
     if !at_once {
@@ -248,19 +258,39 @@ pub fn clean(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret) -> Verdi
     }
 }
 
+/// What a compromise superseded keeps no label: AWSPREVIOUS says where one may go back to (R12).
+pub fn forgotten(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+    match secret.labelled(Stage::PREVIOUS).filter(|previous| rotation.is_alarm() && case.journal.unfit(previous)) {
+        Some(previous) => case.act(Effect::Forget { version: previous.clone() }),
+        None => Ok(()),
+    }
+}
+
 /// A rotation that is being undone: every call that was announced is over, its strays are gone, its label is off.
-pub fn undone(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret, ended: Outcome) -> Verdict {
+pub fn undone(
+    case: Case<'_>,
+    spec: &Spec,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+    heir: Option<&Rotation>,
+    ended: Outcome,
+) -> Verdict {
     if rotation.attempt.is_some() {
         case.over(&Mark::Abort(rotation.uid.clone()), Reason::Settling)?;
-        let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
-        orphans::swept(case, spec, rotation, secret, listed)?;
-        orphans::told_apart(case, rotation, listed)?;
+        let listed = || case.credentials(acting(spec, secret)?, known(case, secret));
+        let swept = listed().and_then(|listed| {
+            orphans::swept(case, spec, rotation, secret, listed)?;
+            orphans::told_apart(case, rotation, listed)
+        });
+        match swept {
+            Err(why_not) if !brought::left_to(spec, heir, &why_not) => return Err(why_not),
+            Ok(()) | Err(_) => {}
+        }
         if let Some(pending) =
             secret.labelled(Stage::PENDING).filter(|version| rotation.burned().any(|burned| burned == **version))
         {
             return case.act(Effect::Discard { version: pending.clone() });
         }
     }
-    let outcome = if ended == Outcome::Cancelled { candidate::undone_as(case, rotation) } else { ended };
-    case.record(rotation, vec![Entry::End(outcome)])
+    case.record(rotation, vec![Entry::End(ended)])
 }
