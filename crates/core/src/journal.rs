@@ -373,7 +373,8 @@ impl Journal {
     pub fn same_bytes(&self, version: &VersionId) -> BTreeSet<VersionId> {
         let copies = |rotation: &Rotation| match (&rotation.candidate, &rotation.attempt) {
             (Some(Candidate::Version(of)), Some(attempt)) => {
-                (1..=attempt.number).map(|number| (of.clone(), VersionId::of(&rotation.uid, number))).collect()
+                let attempts = newest(attempt.number);
+                attempts.map(|number| (of.clone(), VersionId::of(&rotation.uid, number))).collect()
             }
             _ => Vec::new(),
         };
@@ -460,13 +461,11 @@ impl Rotation {
     /// The versions of the attempts that this rotation gave up: their credentials are strays, but for those that a person
     /// brought.
     ///
-    /// The newest 256 at most: each is read and compared, and a number in a journal is no reason to read thousands.
+    /// The newest of them at most ([`newest`]).
     pub fn burned(&self) -> impl Iterator<Item = VersionId> {
         let last = self.attempt.as_ref().map_or(0, |attempt| attempt.number);
         let all = self.aborting || self.ended.is_some_and(|(outcome, _)| outcome.failed());
-        (last.saturating_sub(255).max(1)..=last)
-            .filter(move |number| all || *number < last)
-            .map(|number| VersionId::of(&self.uid, number))
+        newest(last).filter(move |number| all || *number < last).map(|number| VersionId::of(&self.uid, number))
     }
 
     /// The rotation after `entry`, recorded at `now`; the one table of what may follow what.
@@ -594,4 +593,9 @@ impl Rotation {
         attempt.time = now;
         Ok(())
     }
+}
+
+/// The newest 256 of so many attempts: each is read and compared, and a number in a journal is no reason to read thousands.
+fn newest(last: u16) -> std::ops::RangeInclusive<u16> {
+    last.saturating_sub(255).max(1)..=last
 }
