@@ -67,6 +67,9 @@ impl Named {
     }
 }
 
+/// More calls than any run needs that comes to an end.
+const HOT: u64 = 300_000;
+
 /// After so long without a step the world is idle.
 const IDLE: SignedDuration = SignedDuration::from_secs(30);
 /// As slow as an answer about the Lease may be without a call having to wait for the next one: at its end, a renewal and an
@@ -364,6 +367,8 @@ impl Inner {
         }
         self.calls += 1;
         self.last = now;
+        let newest = || self.trace[self.trace.len().saturating_sub(30)..].join("\n");
+        assert!(self.calls < HOT, "L10: {HOT} calls without an end; the last are\n{}", newest());
         self.steps.push(named.clone());
         let fate = self.plan.fate(self.calls, named, now, &mut self.random);
         let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(1..40));

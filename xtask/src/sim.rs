@@ -32,8 +32,8 @@ pub struct Arguments {
     /// its effect, F3 after its answer, F4 its answer is lost); empty: undisturbed
     #[arg(long, value_name = "386:F2,401:F4", requires = "scenario")]
     at: Option<String>,
-    /// Whether each way to break a rule is caught by its checker
-    #[arg(long, conflicts_with_all = ["seeds", "scenario", "seed"])]
+    /// Whether each way to break a rule is caught by its checker; with `--scenario S15`: those with this in their names
+    #[arg(long, conflicts_with_all = ["seeds", "seed"])]
     broken: bool,
     /// Runs at the same time; as many as there are processors, if absent
     #[arg(long, value_name = "N")]

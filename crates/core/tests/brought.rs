@@ -215,3 +215,68 @@ fn where_no_policy_checks_the_right_to_it_a_candidate_is_never_looked_at_nor_a_p
     assert_eq!(ended(&world, "crm-own"), Some(Ended::CandidateRejected(Rejection::Unchecked)));
     assert_eq!(world.current(), current.as_ref());
 }
+
+/// A person puts the bytes of a version into the Secret `name`.
+fn copied(world: &mut World, name: &str, version: &VersionId) {
+    let bytes = world.bytes[version].clone();
+    world.secrets.insert(ObjectName::parse(name).unwrap(), bytes);
+}
+
+#[test]
+fn bytes_whose_revocation_is_announced_come_back_by_no_secret_either() {
+    for kind in [Kind::Tagged, Kind::Slots] {
+        let mut world = rested(kind);
+        let before = world.current().cloned().unwrap();
+        world.request("crm-byhand");
+        world.until("a revocation", |effect| matches!(effect, Effect::Revoke { .. }));
+        assert!(world.is_live(&before));
+        copied(&mut world, "crm-old", &before);
+        world.bring("crm-own", secret("crm-old"));
+        pass(&mut world, 300);
+        assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
+        let told = ended(&world, "crm-own");
+        assert!(matches!(told, Some(Ended::CandidateRejected(Rejection::Burned | Rejection::Refused))), "{told:?}");
+        let current = world.current().cloned().unwrap();
+        assert!(world.is_live(&current) && world.bytes[&current] != world.bytes[&before]);
+    }
+}
+
+#[test]
+fn a_compromise_never_ends_with_the_very_credential_that_it_is_about() {
+    for by_version in [true, false] {
+        let mut world = rested(Kind::Tagged);
+        let stolen = world.current().cloned().unwrap();
+        copied(&mut world, "crm-same", &stolen);
+        world.alarm("crm-alarm", Revocation::WhenProven);
+        let candidate = if by_version { Candidate::Version(stolen.clone()) } else { secret("crm-same") };
+        world.journal.rotations.last_mut().unwrap().candidate = Some(candidate);
+        pass(&mut world, 300);
+        assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
+        let told = ended(&world, "crm-alarm");
+        assert!(
+            matches!(told, Some(Ended::CandidateRejected(Rejection::Burned) | Ended::VersionNotLive)),
+            "{by_version} {told:?}"
+        );
+        assert_eq!(world.current(), Some(&stolen));
+        // And a plain one replaces it.
+        world.alarm("crm-plain", Revocation::WhenProven);
+        pass(&mut world, 300);
+        assert_eq!(ended(&world, "crm-plain"), Some(Ended::Revoked));
+        assert!(!world.is_live(&stolen));
+    }
+}
+
+#[test]
+fn a_candidate_that_dies_after_it_was_stored_ends_though_nothing_else_works() {
+    let mut world = rested(Kind::Tagged);
+    world.without_admin();
+    let current = world.current().cloned().unwrap();
+    let bytes = world.made_by_hand("crm-new", false).unwrap();
+    world.dies(&current);
+    world.bring("crm-own", secret("crm-new"));
+    world.until("the put", |effect| matches!(effect, Effect::Bring { .. }));
+    pass(&mut world, 1);
+    world.live.retain(|live| live.bytes != bytes);
+    pass(&mut world, 200);
+    assert_eq!(ended(&world, "crm-own"), Some(Ended::CandidateRejected(Rejection::Refused)), "{:#?}", world.journal);
+}

@@ -176,7 +176,7 @@ fn in_use(rotation: &Rotation) -> &'static str {
     }
 }
 
-const OUTCOMES: [Outcome; 23] = [
+const OUTCOMES: [Outcome; 24] = [
     Outcome::Revoked,
     Outcome::Kept,
     Outcome::RevokedByPartner,
@@ -191,6 +191,7 @@ const OUTCOMES: [Outcome; 23] = [
     Outcome::PartnerRejected,
     Outcome::CandidateRejected(Rejection::Lost),
     Outcome::CandidateRejected(Rejection::Refused),
+    Outcome::CandidateRejected(Rejection::Burned),
     Outcome::CandidateRejected(Rejection::Unchecked),
     Outcome::SeedInvalid(Flaw::Missing),
     Outcome::SeedInvalid(Flaw::Type),
@@ -227,6 +228,7 @@ fn detail(outcome: Outcome) -> Option<&'static str> {
     Some(match outcome {
         Outcome::CandidateRejected(Rejection::Lost) => "ValueLost",
         Outcome::CandidateRejected(Rejection::Refused) => "RefusedByPartner",
+        Outcome::CandidateRejected(Rejection::Burned) => "BeingRevoked",
         Outcome::CandidateRejected(Rejection::Unchecked) => "NoAuthorityPolicy",
         Outcome::SeedInvalid(Flaw::Missing) => "SecretMissing",
         Outcome::SeedInvalid(Flaw::Type) => "WrongType",
@@ -250,6 +252,9 @@ fn why(outcome: Outcome) -> &'static str {
         Outcome::PartnerRejected => "Secrets Manager's rotation failed; see the secret's rotation in AWS",
         Outcome::CandidateRejected(Rejection::Refused) => {
             "the partner refuses the credential of spec.candidate; nothing else has changed; create another Rotation with one that it accepts"
+        }
+        Outcome::CandidateRejected(Rejection::Burned) => {
+            "the credential of spec.candidate is one whose revocation is announced, or the very one that this Compromise is about; nothing else has changed; bring a new one"
         }
         Outcome::CandidateRejected(Rejection::Unchecked) => {
             "spec.candidate: nobody here checks who may bring a candidate of his own (--authority-policy=false), so none is taken; install the chart's policy for people (authorityPolicy: true)"

@@ -73,14 +73,19 @@ const CONDITIONS: &[(&str, &str, &str, &str)] = &[
     ("Rotation Failed", "True", "Cancelled", "deleted before its promotion; the candidate was undone"),
     ("Rotation Failed", "True", "Exhausted", "every attempt failed; the credential in use is untouched"),
     ("Rotation Failed", "True", "NotDue", "its trigger does not hold"),
-    ("Rotation Failed", "True", "Restored", "AWSCURRENT was moved back by hand"),
+    (
+        "Rotation Failed",
+        "True",
+        "Restored",
+        "restored from a backup: it belongs to an earlier resource, and was not run",
+    ),
     ("Rotation Failed", "True", "EngineNotSupported", "AWS rotates this credential, on its own schedule"),
     ("Rotation Failed", "True", "ResourceDeleted", "its resource is gone"),
     (
         "Rotation Failed",
         "True",
         "CandidateRejected",
-        "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one; or a candidate of a person's own is refused, by the partner or since nobody here checks who may; lastFailureReason says which",
+        "the value that replaced the credential in use was lost, or the partner refuses it; bring a new one; or a candidate of a person's own is refused: by the partner, because its revocation is announced or a Compromise is about it, or since nobody here checks who may; lastFailureReason says which",
     ),
     (
         "Rotation Failed",

@@ -29,6 +29,7 @@ pub fn synced(case: Case<'_>) -> Verdict {
     }
     // Nor is what somebody else made current, before it is known to work.
     match outside::fit(case, current) {
+        Ok(()) if promotion::is_burned(case, secret, current)? => return case.wait(Reason::Settling, 5),
         Ok(()) => {}
         Err(look @ Step::Look(_)) => return Err(look),
         Err(_) => return case.wait(Reason::Settling, 5),

@@ -265,6 +265,7 @@ fn entries() -> impl Strategy<Value = Vec<Entry>> {
         Outcome::PartnerRejected,
         Outcome::CandidateRejected(Rejection::Lost),
         Outcome::CandidateRejected(Rejection::Refused),
+        Outcome::CandidateRejected(Rejection::Burned),
         Outcome::CandidateRejected(Rejection::Unchecked),
         Outcome::SeedInvalid(Flaw::Missing),
         Outcome::SeedInvalid(Flaw::Admins),

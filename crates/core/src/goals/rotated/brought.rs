@@ -11,14 +11,15 @@ use jiff::SignedDuration;
 use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::{Acting, Effect};
-use crate::facts::{Acceptance, Seed, StoreSecret};
-use crate::fault::Place;
-use crate::goals::rotated::{acting, in_place, mints, promotion};
+use crate::facts::{Acceptance, Credential, Seed, StoreSecret};
+use crate::fault::{FaultKind, Place};
+use crate::goals::rotated::{acting, in_place, known, mints, promotion};
 use crate::journal::{Attempt, Candidate, Entry, Flaw, IntentStep, Outcome, Rejection, Rotation};
 use crate::names::VersionId;
 use crate::partner::Contract;
 use crate::reason::Reason;
 use crate::spec::Spec;
+use crate::tries::Mark;
 
 /// What a person brought, as far as it is known before anything is written for it.
 enum Found {
@@ -66,7 +67,10 @@ pub fn heir<'a>(case: Case<'a>, running: &Rotation) -> Verdict<Option<&'a Rotati
 /// While a candidate waits for its Secret behind a running rotation, what that one waits for is no reason to rest: nobody
 /// tells of a Secret that came.
 pub fn awaited(case: Case<'_>, verdict: Verdict) -> Verdict {
-    let waits = case.journal.open().is_some_and(|running| !case.journal.heirs(running).is_empty());
+    let unknown = |next: &&Rotation| matches!(found(case, next), Ok(Found::Missing) | Err(Step::Wait { .. }));
+    let behind = |running: &Rotation| case.journal.heirs(running).iter().any(unknown);
+    let served = case.resource.noted.onboarded;
+    let waits = served && case.journal.open().is_some_and(|running| !running.unreadable && behind(running));
     match verdict {
         Err(Step::Wait { reason, until }) if waits => {
             let soon = later(case.now, SignedDuration::from_secs(5));
@@ -91,6 +95,7 @@ pub fn intend<T>(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &Stor
         }
     }
     mints::allowed(case, rotation)?;
+    over(case, spec, rotation)?;
     case.record(
         rotation,
         vec![Entry::Intend {
@@ -102,6 +107,36 @@ pub fn intend<T>(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &Stor
             overlap: if rotation.is_alarm() { SignedDuration::ZERO } else { spec.rotation.overlap },
         }],
     )
+}
+
+/// P14, P21: a revocation or registration of an earlier rotation that lands late would end what a person put into that place
+/// since.
+fn over(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
+    let earlier = case.journal.rotations.iter().filter(|each| each.ended.is_some() && each.attempt.is_some());
+    for ended in earlier.filter(|_| !spec.slots.is_empty()) {
+        case.over(&Mark::End(ended.uid.clone()), Reason::Settling)?;
+    }
+    for (id, _) in rotation.owed.iter().filter(|(_, owed)| owed.doomed.is_some()) {
+        case.over(&Mark::Doom(rotation.uid.clone(), id.clone()), Reason::RevocationAnnounced(id.clone()))?;
+    }
+    Ok(())
+}
+
+/// Before the promotion: holds unless what was brought is there already under a version that must not come back. It has a
+/// version of its own by now, so that its bytes tell (P12, R12).
+pub fn is_new(case: Case<'_>, spec: &Spec, secret: &StoreSecret, rotation: &Rotation, attempt: &Attempt) -> Verdict {
+    let unlisted = spec.scope.admin.is_none() && attempt.accepted == 0;
+    if rotation.candidate.is_none() || unlisted {
+        return Ok(());
+    }
+    let listed = case.credentials(acting_before(case, spec, secret, rotation, attempt)?, known(case, secret))?;
+    if comes_back(case, rotation, attempt, listed) { refuse(case, rotation) } else { Ok(()) }
+}
+
+fn comes_back(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, listed: &[Credential]) -> bool {
+    let stolen = attempt.supersedes.as_ref().filter(|_| rotation.is_alarm());
+    let its = listed.iter().filter(|each| each.versions.contains(&attempt.version)).flat_map(|each| &each.versions);
+    its.filter(|of| **of != attempt.version).any(|of| case.journal.unfit(of) || stolen == Some(of))
 }
 
 /// Line 5: its bytes are in the store under this rotation's own version (P10), put by whoever comes by.
@@ -137,7 +172,13 @@ pub fn patience(contract: &Contract) -> SignedDuration {
 }
 
 /// How a rotation ends that undid itself: by what its person brought, or because it made way.
-pub fn undone_as(case: Case<'_>, contract: &Contract, rotation: &Rotation) -> Verdict<Outcome> {
+pub fn undone_as(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+) -> Verdict<Outcome> {
     let by_candidate = match rotation.candidate {
         Some(Candidate::Version(_)) => Outcome::VersionNotLive,
         _ => Outcome::CandidateRejected(Rejection::Refused),
@@ -150,8 +191,17 @@ pub fn undone_as(case: Case<'_>, contract: &Contract, rotation: &Rotation) -> Ve
         // Trying it would bring it into force.
         Some(_) if !contract.verification_is_pure() => Ok(by_candidate),
         Some((attempt, true)) if case.acceptance(&attempt.version)? == Some(Acceptance::Accepted) => {
-            let spent = attempt.number >= case.bounds().attempts;
-            Ok(if spent { Outcome::Exhausted } else { Outcome::Superseded })
+            let listed = acting_before(case, spec, secret, rotation, attempt)
+                .and_then(|acting| case.credentials(acting, known(case, secret)));
+            match listed {
+                Err(look @ Step::Look(_)) => Err(look),
+                Ok(listed) if comes_back(case, rotation, attempt, listed) => Ok(match by_candidate {
+                    Outcome::CandidateRejected(_) => Outcome::CandidateRejected(Rejection::Burned),
+                    not_live => not_live,
+                }),
+                _ if attempt.number >= case.bounds().attempts => Ok(Outcome::Exhausted),
+                _ => Ok(Outcome::Superseded),
+            }
         }
         Some(_) => Ok(by_candidate),
         None => match found(case, rotation)? {
@@ -184,7 +234,10 @@ pub fn left_to(spec: &Spec, heir: Option<&Rotation>, why_not: &Step) -> bool {
     let dead = match why_not {
         // What can't be told apart may be what the heir brings, which no version holds yet.
         Step::Blocked(Reason::CredentialRejected) | Step::Wait { reason: Reason::OrphanSuspected(_), .. } => true,
-        Step::Wait { reason: Reason::Fault(fault), .. } => fault.place == Place::Partner && spec.scope.admin.is_none(),
+        Step::Wait { reason: Reason::Fault(fault), .. } => {
+            let refused = matches!(fault.kind, FaultKind::Denied | FaultKind::Rejected);
+            fault.place == Place::Partner && refused && spec.scope.admin.is_none()
+        }
         _ => false,
     };
     dead && heir.is_some_and(|heir| heir.candidate.is_some())

@@ -202,15 +202,17 @@ pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secr
 /// How a rotation that undid itself ended.
 pub fn undone_as(
     case: Case<'_>,
+    spec: &Spec,
     contract: &Contract,
     rotation: &Rotation,
+    secret: &StoreSecret,
     heir: Option<&Rotation>,
 ) -> Verdict<Outcome> {
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
     match rotation.deleting {
         true => Ok(Outcome::Cancelled),
         false if heir.is_some() => Ok(Outcome::Superseded),
-        false if rotation.candidate.is_some() => brought::undone_as(case, contract, rotation),
+        false if rotation.candidate.is_some() => brought::undone_as(case, spec, contract, rotation, secret),
         // Also where what it made way for is gone again: it did not fail.
         false if made < case.bounds().attempts => Ok(Outcome::Superseded),
         false => Ok(Outcome::Exhausted),

@@ -40,7 +40,7 @@ pub fn allowed(case: Case<'_>, rotation: &Rotation) -> Verdict {
 /// credential alive.
 fn most(case: Case<'_>, rotation: &Rotation) -> usize {
     let most = usize::from(case.bounds().mints_per_day.max(1));
-    if rotation.pre_empts() { most.saturating_mul(2) } else { most }
+    if rotation.is_alarm() { most.saturating_mul(2) } else { most }
 }
 
 /// The versions of every attempt that the journal knows, and a time at which it was still under way. A time to come, which

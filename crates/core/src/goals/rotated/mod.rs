@@ -78,7 +78,7 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.aborting {
-        let ended = candidate::undone_as(case, contract, rotation, heir)?;
+        let ended = candidate::undone_as(case, spec, contract, rotation, secret, heir)?;
         return retirement::undone(case, spec, rotation, secret, heir, ended);
     }
     let attempt =

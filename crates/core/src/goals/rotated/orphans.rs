@@ -125,10 +125,6 @@ fn lost(case: Case<'_>, credential: &Credential) -> bool {
 /// the bytes it will: a rotation that is undone waits for that, since nobody else would ever revoke it.
 pub fn told_apart(case: Case<'_>, rotation: &Rotation, listed: &[Credential]) -> Verdict {
     let (Some(contract), Some(attempt)) = (case.resource.contract(), &rotation.attempt) else { return Ok(()) };
-    if rotation.candidate.is_some() {
-        // It made nothing at the partner.
-        return Ok(());
-    }
     match listed.iter().find(|credential| unrecognised(contract, rotation, credential)) {
         Some(credential) if case.version(&attempt.version)?.is_some() => {
             case.wait(Reason::OrphanSuspected(credential.id.clone()), 5)

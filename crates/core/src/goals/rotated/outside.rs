@@ -44,6 +44,8 @@ pub fn followed(case: Case<'_>, secret: &StoreSecret, current: &VersionId) -> Ve
                 spread(case, contract, current)?;
                 reason
             }
+            // It works: who may list says whose bytes it has.
+            Ok(()) if promotion::is_burned(case, secret, current)? => Reason::CredentialRejected,
             verdict => return verdict,
         }
     };
@@ -66,9 +68,11 @@ fn known(case: Case<'_>, current: &VersionId) -> bool {
 /// Holds once a refusal of what somebody stored proves something: it may be as new at the partner as in the store.
 fn spread(case: Case<'_>, contract: &Contract, current: &VersionId) -> Verdict {
     let made: Option<Timestamp> = case.versions()?.and_then(|versions| versions.get(current)).copied();
-    let until = made.map(|made| later(made, contract.propagation.max(case.bounds().acceptance)));
-    match until.filter(|until| *until > case.now) {
-        Some(until) => Err(Step::Wait { reason: Reason::CandidateNotAccepted, until: Some(until) }),
-        None => Ok(()),
+    // A list that does not have it yet says nothing of its age.
+    let Some(made) = made else { return case.wait(Reason::Settling, 5) };
+    let until = later(made, contract.propagation.max(case.bounds().acceptance));
+    match until > case.now {
+        true => Err(Step::Wait { reason: Reason::CandidateNotAccepted, until: Some(until) }),
+        false => Ok(()),
     }
 }

@@ -48,6 +48,7 @@ pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt>
 pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
     unmoved(case, rotation, attempt, secret)?;
     if attempt.step < IntentStep::Promote {
+        brought::is_new(case, spec, secret, rotation, attempt)?;
         let owed = debts(case, spec, rotation, attempt, secret)?;
         return case.record(rotation, owed.into_iter().chain([Entry::Promoting]).collect());
     }
@@ -96,6 +97,7 @@ pub fn used(
     match case.right(rotation, IntentStep::Promote) {
         Some(_) => Ok(()),
         None if attempt.step < IntentStep::Promote => {
+            brought::is_new(case, case.spec()?, secret, rotation, attempt)?;
             let owed = debts(case, case.spec()?, rotation, attempt, secret)?;
             case.record(rotation, owed.into_iter().chain([Entry::Using]).collect())
         }
@@ -149,7 +151,16 @@ pub fn settled(case: Case<'_>, secret: &StoreSecret) -> Verdict {
     case.over(&Mark::Promoted(last.uid.clone()), Reason::Settling)
 }
 
-/// Whether a compromise owes the very credential that a version holds, whichever of its versions is written down (R12).
+/// Whether a compromise that moved AWSCURRENT owes the very credential that the current version holds, whichever of its
+/// versions is written down (R12): then nobody is given it.
+pub fn is_burned(case: Case<'_>, secret: &StoreSecret, current: &VersionId) -> Verdict<bool> {
+    match case.journal.open() {
+        Some(open) if open.promoted.is_some() && open.version() != Some(current) => burns(case, open, secret, current),
+        _ => Ok(false),
+    }
+}
+
+/// Whether a compromise owes the very credential that a version holds.
 fn burns(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret, version: &VersionId) -> Verdict<bool> {
     if !rotation.is_alarm() {
         return Ok(false);

@@ -278,10 +278,14 @@ pub fn undone(
     if rotation.attempt.is_some() {
         case.over(&Mark::Abort(rotation.uid.clone()), Reason::Settling)?;
         let listed = || case.credentials(acting(spec, secret)?, known(case, secret));
-        let swept = listed().and_then(|listed| {
-            orphans::swept(case, spec, rotation, secret, listed)?;
-            orphans::told_apart(case, rotation, listed)
-        });
+        // For what a person brought nothing was made at the partner, and what is in use may be dead.
+        let swept = match rotation.candidate {
+            Some(_) => Ok(()),
+            None => listed().and_then(|listed| {
+                orphans::swept(case, spec, rotation, secret, listed)?;
+                orphans::told_apart(case, rotation, listed)
+            }),
+        };
         match swept {
             Err(why_not) if !brought::left_to(spec, heir, &why_not) => return Err(why_not),
             Ok(()) | Err(_) => {}
