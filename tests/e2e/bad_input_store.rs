@@ -258,8 +258,8 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
             &["legacy/badaws/owned", "left as it is", "spec.takeOver"],
         ),
         stalled("by-aws", adopted("by-aws"), "RotatedElsewhere", &["spec.rotation.engine", "turn its rotation off"]),
-        stalled("malformed", adopted("malformed"), "CredentialRejected", &["AWSCURRENT", "give a new one"]),
-        stalled("refused", adopted("refused"), "CredentialRejected", &["AWSCURRENT", "give a new one"]),
+        stalled("malformed", adopted("malformed"), "CredentialRejected", &["AWSCURRENT", "bring a new credential"]),
+        stalled("refused", adopted("refused"), "CredentialRejected", &["AWSCURRENT", "bring a new credential"]),
         stalled("empty", adopted("empty"), "SecretMissing", &["legacy/badaws/empty", "AWSCURRENT"]),
         waiting("absent", adopted("absent"), "SecretNotFound", &["spec.storeRef.secretName", "legacy/badaws/absent"]),
         stalled(
@@ -309,7 +309,7 @@ fn an_aws_secret_that_is_not_ours_to_touch_is_left_to_the_byte() {
 }
 
 #[test]
-fn what_a_person_does_to_the_labels_is_followed_told_and_never_overwritten() {
+fn what_a_person_does_to_the_labels_is_tried_before_anything_carries_it_and_told() {
     const ROOM: &str = "badlabels";
     let world = world();
     room(&world, ROOM);
@@ -327,7 +327,8 @@ fn what_a_person_does_to_the_labels_is_followed_told_and_never_overwritten() {
     }
     let id = |name: &str| format!("{ROOM}/{ROOM}/{name}");
 
-    // AWSCURRENT moved by hand onto a value that the partner refuses: followed, for it is a decision; told; nothing revoked.
+    // AWSCURRENT put by hand onto a value that the partner refuses: seen, and nothing is given it while the partner may only
+    // be slow to accept it (that AWSCURRENT goes back afterwards is tried in `brought`); nothing is revoked.
     let before = now(&world);
     let by_hand = "by-a-person-0000000000000000000001";
     let bad = value_of(changed(&one, "consumerSecret", "BAD0"));
@@ -336,32 +337,22 @@ fn what_a_person_does_to_the_labels_is_followed_told_and_never_overwritten() {
         "PutSecretValue",
         &json!({"SecretId": id("moved"), "SecretString": bad.to_string(), "ClientRequestToken": by_hand}),
     );
-    world.eventually("the version is followed", 30, |world| {
+    world.eventually("it is seen", 30, |world| {
         let mes = world.get(&["mes", "-n", ROOM, "moved"]);
-        let carried = text(&world.get(&["secret", "-n", ROOM, "moved-target"]), "consumerSecret");
-        if mes["status"]["versionID"] == by_hand && carried == "BAD0" { Ok(()) } else { Err(mes["status"].to_string()) }
+        let versions = mes["status"]["versions"].as_array().cloned().unwrap_or_default();
+        let seen = versions.iter().any(|version| version["id"] == by_hand && version["state"] == "Current");
+        if seen { Ok(()) } else { Err(mes["status"].to_string()) }
     });
-    let event = world.eventually("an event tells it", 15, |world| {
-        let events = world.get(&["events.events.k8s.io", "-n", ROOM]);
-        let found = events["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|event| event["regarding"]["name"] == "moved" && event["reason"] == "ChangedOutside");
-        found.cloned().ok_or_else(|| "none".to_owned())
-    });
-    println!("ChangedOutside: {}", event["note"]);
-    assert!(event["note"].as_str().unwrap().contains(by_hand));
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let carried = text(&world.get(&["secret", "-n", ROOM, "moved-target"]), "consumerSecret");
+    assert_eq!(carried, one.consumer_secret, "the target keeps what works");
     let labels = described(&world, &id("moved")).unwrap()["VersionIdsToStages"].clone();
     assert_eq!(labels.as_object().unwrap().len(), 2, "{labels}");
     let done: Vec<_> = deeds(&world, before)
         .into_iter()
         .filter(|deed| !deed.starts_with("GetSecretValue") && !deed.starts_with("usage"))
         .collect();
-    assert!(
-        done.iter().all(|deed| !deed.contains("Stage") && !deed.starts_with("Put") && !deed.starts_with("delete")),
-        "{done:?}"
-    );
+    assert!(done.iter().all(|deed| !deed.starts_with("Put") && !deed.starts_with("delete")), "{done:?}");
     assert_eq!(logs_in(&world, &one), (true, 1));
 
     // AWSCURRENT taken away with the secret: targets are kept.

@@ -151,6 +151,21 @@ fn a_stray_that_a_region_still_serves_is_not_revoked() {
 }
 
 #[test]
+fn a_revocation_that_the_partner_confirms_and_does_not_list_is_not_announced_again_and_again() {
+    let (mut world, _) =
+        rotating(Kind::Tagged, "Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    deleted_now(&mut world);
+    world.until("a revocation", |effect| matches!(effect, Effect::Revoke { .. }));
+    let listed = world.live.clone();
+    let mut effects = 0;
+    while world.journal.waiting().next().is_some() {
+        effects += usize::from(world.pass(|_| Outcome::Fine).is_some());
+        world.live.clone_from(&listed);
+        assert!(effects < 10, "{effects} effects: {:#?}", world.journal);
+    }
+}
+
+#[test]
 fn a_stray_is_kept_while_a_region_does_not_answer() {
     let (mut world, _) =
         rotating(Kind::Tagged, "Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));

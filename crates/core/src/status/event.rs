@@ -45,6 +45,15 @@ pub fn event(effect: &Effect) -> Option<Event> {
             )),
             rotation: None,
         }),
+        // Not announced by any rotation: somebody else's move is undone.
+        Effect::Promote { to, from: Some(from), right: None } => Some(Event {
+            warning: true,
+            reason: "RolledBack",
+            note: printable(&format!(
+                "AWSCURRENT was put onto {from} by somebody else; the partner refuses it, or it must not be in use again, so it went to {to}, which works"
+            )),
+            rotation: None,
+        }),
         Effect::Revoke { credential, .. } => event("Revoked", format!("{credential} was revoked at the partner"), None),
         Effect::Record { rotation, entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::Intend { number: 1, .. } => {

@@ -38,6 +38,9 @@ pub fn swept(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSec
         return promotion::forward(case, secret, unfit);
     }
     for credential in listed.iter().filter(stray) {
+        if paid(case, rotation, credential) {
+            continue;
+        }
         let owed = rotation.owed.get(&credential.id).cloned().unwrap_or_else(|| {
             let version = credential.versions.first().cloned().or_else(|| tagged(case, credential));
             Owed { version, doomed: None }
@@ -86,6 +89,9 @@ pub fn room(
     match left {
         Some(credential) => {
             let version = credential.versions.first().cloned();
+            if paid(case, rotation, credential) {
+                return case.wait(Reason::Settling, 5);
+            }
             if !rotation.at_once() {
                 retirement::delivered_current(case, spec, secret)?;
             }
@@ -106,6 +112,12 @@ pub fn room(
             }
         }
     }
+}
+
+/// The partner answered that it is revoked, that was recorded, and it is listed still: the list is older than the answer, or
+/// the partner lies. To announce it anew would be answered at once by what is remembered, and so on without a pause.
+fn paid(case: Case<'_>, rotation: &Rotation, credential: &Credential) -> bool {
+    !rotation.owed.contains_key(&credential.id) && case.tries().answered(&rotation.uid, &credential.id)
 }
 
 /// The version that a credential with our marker was made for.
