@@ -240,7 +240,8 @@ fn regions(facts: &Facts, spec: &Spec, secret: &StoreSecret) -> Vec<RegionView> 
             name: name.clone(),
             primary: false,
             state,
-            version,
+            // Of one that is retained only a rotation reads the version: shown, it would come and go.
+            version: version.filter(|_| !retained),
             reason: if retained { Some("Retained") } else { reason },
         }
     };
