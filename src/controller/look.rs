@@ -23,7 +23,10 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
     let spec = subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match question {
         Look::Seed => Sight::Seed(match spec {
-            Ok(spec) => seed(reach, spec, spec.scope.seed.as_ref(), true).await,
+            Ok(spec) => {
+                let operated = matches!(spec.rotation.engine, Engine::Operator(_));
+                seed(reach, spec, spec.scope.seed.as_ref(), operated).await
+            }
             Err(fault) => Err(fault),
         }),
         Look::Brought(name) => Sight::Seed(match spec {
@@ -85,7 +88,7 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
     }
 }
 
-/// `tried`: whether an engine of ours asks the partner.
+/// `tried`: whether the partner is asked.
 async fn seed(
     reach: &Reach,
     spec: &Spec,
@@ -109,7 +112,7 @@ async fn seed(
         Err(refused) => return Ok(Some(refused)),
     };
     let identity = inspected.identity.map(|identity| (*identity).clone());
-    if matches!(spec.rotation.engine, Engine::SecretsManager(_)) || !tried {
+    if !tried {
         return Ok(Some(Seed::Accepted { identity }));
     }
     let Some(origin) = inspected.origin else { return Ok(Some(Seed::WrongHost)) };

@@ -201,6 +201,9 @@ fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, Sweep
     let accounts =
         accounts.filter(|account| admin_secret(account).is_some_and(|(of, secret)| of == *store && found(&secret)));
     let accounts: BTreeSet<String> = accounts.map(|account| account.name_any()).collect();
+    if accounts.is_empty() {
+        return;
+    }
     for mes in context.caches.resources.state() {
         let account = mes.spec.partner.as_ref().and_then(|partner| partner.account_ref.as_ref());
         if account.is_some_and(|account| accounts.contains(account.name.as_str())) {

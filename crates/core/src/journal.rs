@@ -284,8 +284,8 @@ impl Journal {
             let owed = rotation.owed.values().filter_map(|owed| owed.version.as_ref());
             superseded.chain(owed).any(|version| same.contains(version))
         };
-        let alarms = self.rotations.iter().filter(|rotation| rotation.is_alarm() && rotation.promoted.is_some());
-        same.iter().any(|version| self.doomed(version)) || alarms.into_iter().any(burned)
+        let mut alarms = self.rotations.iter().filter(|rotation| rotation.is_alarm() && rotation.promoted.is_some());
+        same.iter().any(|version| self.doomed(version)) || alarms.any(burned)
     }
 
     /// Every version that is known to hold the bytes of this one: a rollback writes those of an earlier one anew (P10).

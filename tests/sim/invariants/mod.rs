@@ -206,6 +206,11 @@ impl Subject<'_> {
         stored || named.about.split(' ').next().is_some_and(|of| of.ends_with(&format!("/{}", self.account_name)))
     }
 
+    /// The bytes that AWSCURRENT holds.
+    pub(crate) fn current(&self) -> Option<String> {
+        bytes(self.primary?.labelled("AWSCURRENT")?.1?)
+    }
+
     /// Whether these bytes log in now.
     pub(crate) fn accepted(&self, secret: &str, now: Timestamp) -> bool {
         self.account.is_some_and(|account| account.accepted(now).any(|each| each.secret == secret))

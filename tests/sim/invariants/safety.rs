@@ -43,8 +43,7 @@ fn s2(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
         if checkers.hands || checkers.tracked.get(subject.uid).is_none_or(|tracked| tracked.history.len() < 2) {
             continue;
         }
-        let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
-        let Some(secret) = current.and_then(|(_, value)| bytes(value?)) else { continue };
+        let Some(secret) = subject.current() else { continue };
         let tried = |account: &sandbox::synthetic::Account| {
             account.credentials.iter().any(|each| each.secret == secret && each.logins > 0)
         };
@@ -82,8 +81,7 @@ fn s4(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     for (named, _) in checkers.calls.iter().filter(|(named, _)| named.verb == "partner.revoke") {
         let about = scene.subjects.iter().find(|subject| subject.is_about(named));
         let Some(subject) = about.filter(|subject| subject.served(checkers)) else { continue };
-        let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
-        let secret = current.and_then(|(_, value)| bytes(value?)).unwrap_or_default();
+        let secret = subject.current().unwrap_or_default();
         let proven = |each: &&Credential| {
             each.accepted(scene.now) && each.used.is_some_and(|used| scene.now.duration_since(used) < PROVEN)
         };

@@ -197,7 +197,8 @@ fn works(case: Case<'_>, spec: &Spec, version: &VersionId) -> Verdict {
     }
 }
 
-fn accepted(case: Case<'_>, version: &VersionId) -> Verdict {
+/// The partner accepts the stored bytes of a version.
+pub(crate) fn accepted(case: Case<'_>, version: &VersionId) -> Verdict {
     match case.acceptance(version)? {
         Some(Acceptance::Accepted) => Ok(()),
         Some(Acceptance::Alien) => Err(Step::Blocked(Reason::EndpointMismatch)),

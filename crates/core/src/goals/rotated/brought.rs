@@ -4,7 +4,7 @@
 //! moves; nothing is made at the partner for it, and, being its person's, it is no stray when it is given up. What is doomed,
 //! given up or superseded by a compromise comes back by no rotation (R12). Called by the lines of the protocol that differ.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
@@ -125,11 +125,10 @@ fn over(case: Case<'_>, spec: &Spec, rotation: &Rotation) -> Verdict {
 /// Before the promotion: holds unless what was brought is there already under a version that must not come back. It has a
 /// version of its own by now, so that its bytes tell (P12, R12).
 pub fn is_new(case: Case<'_>, spec: &Spec, secret: &StoreSecret, rotation: &Rotation, attempt: &Attempt) -> Verdict {
-    let unlisted = spec.scope.admin.is_none() && attempt.accepted == 0;
-    if rotation.candidate.is_none() || unlisted {
+    if rotation.candidate.is_none() {
         return Ok(());
     }
-    let listed = case.credentials(acting_before(case, spec, secret, rotation, attempt)?, known(case, secret))?;
+    let listed = listed(case, spec, secret, rotation, attempt)?;
     if comes_back(case, rotation, attempt, listed) { refuse(case, rotation) } else { Ok(()) }
 }
 
@@ -212,9 +211,24 @@ pub fn undone_as(
     }
 }
 
+/// What lives at the partner, as far as that can be asked before the promotion: what was brought and comes into force by its
+/// use can't list before that, where no admin acts, and what is in use may be dead: the next rotation owes what else lives.
+pub fn listed<'a>(
+    case: Case<'a>,
+    spec: &Spec,
+    secret: &StoreSecret,
+    rotation: &Rotation,
+    attempt: &Attempt,
+) -> Verdict<&'a [Credential]> {
+    if rotation.candidate.is_some() && spec.scope.admin.is_none() && attempt.accepted == 0 {
+        return Ok(&[]);
+    }
+    case.credentials(acting_before(case, spec, secret, rotation, attempt)?, known(case, secret))
+}
+
 /// With whose rights the partner is asked before the promotion: where no admin acts, and what is in use may be dead by a
 /// person's hand or by a rotation in place, with those of the candidate once it is accepted.
-pub fn acting_before(
+fn acting_before(
     case: Case<'_>,
     spec: &Spec,
     secret: &StoreSecret,
@@ -243,9 +257,10 @@ pub fn left_to(spec: &Spec, heir: Option<&Rotation>, why_not: &Step) -> bool {
     dead && heir.is_some_and(|heir| heir.candidate.is_some())
 }
 
-/// What was taken over and is the candidate's own credential: not owed. `held`: the versions of each listed credential.
-pub fn spared(rotation: &Rotation, attempt: &Attempt, held: &BTreeMap<VersionId, BTreeSet<VersionId>>) -> Vec<Entry> {
-    let own = |version: &VersionId| held.get(version).is_some_and(|versions| versions.contains(&attempt.version));
+/// What was taken over and is the candidate's own credential: not owed.
+pub fn spared(rotation: &Rotation, attempt: &Attempt, listed: &[Credential]) -> Vec<Entry> {
+    let its = |credential: &&Credential| credential.versions.contains(&attempt.version);
+    let own = |version: &VersionId| listed.iter().filter(its).any(|credential| credential.versions.contains(version));
     let spared =
         rotation.owed.iter().filter(|(_, owed)| owed.doomed.is_none() && owed.version.as_ref().is_some_and(own));
     spared.map(|(id, _)| Entry::Spare(id.clone())).collect()

@@ -10,6 +10,7 @@ use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
 use crate::facts::{Acceptance, StoreSecret};
+use crate::goals::onboarded::accepted;
 use crate::goals::rotated::{in_place, promotion};
 use crate::names::VersionId;
 use crate::partner::Contract;
@@ -20,12 +21,7 @@ pub fn fit(case: Case<'_>, current: &VersionId) -> Verdict {
     if case.resource.contract().is_none() || known(case, current) {
         return Ok(());
     }
-    match case.acceptance(current)? {
-        Some(Acceptance::Accepted) => Ok(()),
-        Some(Acceptance::Alien) => Err(Step::Blocked(Reason::EndpointMismatch)),
-        Some(Acceptance::Refused | Acceptance::Malformed) => Err(Step::Blocked(Reason::CredentialRejected)),
-        None => case.wait(Reason::Settling, 2),
-    }
+    accepted(case, current)
 }
 
 /// Holds if AWSCURRENT may stay where it is; else it goes forward, where something of ours works.

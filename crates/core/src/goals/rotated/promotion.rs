@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
-use crate::facts::{Acceptance, Credential, StoreSecret};
+use crate::facts::{Acceptance, StoreSecret};
 use crate::goals::rotated::{acting, brought, candidate, in_place, known};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{CredentialId, Stage, VersionId};
@@ -206,15 +206,7 @@ fn debts(
     secret: &StoreSecret,
 ) -> Verdict<Vec<Entry>> {
     let superseded = attempt.supersedes.as_ref();
-    // What was brought and comes into force by its use can't list before that, and what is in use may be dead: the next
-    // rotation owes what else lives.
-    let unlisted = rotation.candidate.is_some() && spec.scope.admin.is_none() && attempt.accepted == 0;
-    let listed: &[Credential] = match unlisted {
-        true => &[],
-        false => {
-            case.credentials(brought::acting_before(case, spec, secret, rotation, attempt)?, known(case, secret))?
-        }
-    };
+    let listed = brought::listed(case, spec, secret, rotation, attempt)?;
     let mut owed: BTreeMap<CredentialId, Option<VersionId>> = BTreeMap::new();
     for credential in listed
         .iter()
@@ -231,9 +223,5 @@ fn debts(
     {
         owed.insert(id, Some(version.clone()));
     }
-    let held = listed
-        .iter()
-        .flat_map(|credential| credential.versions.iter().map(|of| (of.clone(), credential.versions.clone())));
-    let spared = brought::spared(rotation, attempt, &held.collect());
-    Ok(std::iter::once(Entry::Owe(owed)).chain(spared).collect())
+    Ok(std::iter::once(Entry::Owe(owed)).chain(brought::spared(rotation, attempt, listed)).collect())
 }

@@ -277,18 +277,12 @@ pub fn undone(
 ) -> Verdict {
     if rotation.attempt.is_some() {
         case.over(&Mark::Abort(rotation.uid.clone()), Reason::Settling)?;
-        let listed = || case.credentials(acting(spec, secret)?, known(case, secret));
         // For what a person brought nothing was made at the partner, and what is in use may be dead.
-        let swept = match rotation.candidate {
-            Some(_) => Ok(()),
-            None => listed().and_then(|listed| {
-                orphans::swept(case, spec, rotation, secret, listed)?;
-                orphans::told_apart(case, rotation, listed)
-            }),
-        };
-        match swept {
-            Err(why_not) if !brought::left_to(spec, heir, &why_not) => return Err(why_not),
-            Ok(()) | Err(_) => {}
+        if rotation.candidate.is_none()
+            && let Err(why_not) = strays_gone(case, spec, rotation, secret)
+            && !brought::left_to(spec, heir, &why_not)
+        {
+            return Err(why_not);
         }
         if let Some(pending) =
             secret.labelled(Stage::PENDING).filter(|version| rotation.burned().any(|burned| burned == **version))
@@ -297,4 +291,10 @@ pub fn undone(
         }
     }
     case.record(rotation, vec![Entry::End(ended)])
+}
+
+fn strays_gone(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+    let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    orphans::swept(case, spec, rotation, secret, listed)?;
+    orphans::told_apart(case, rotation, listed)
 }
