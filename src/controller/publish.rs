@@ -72,11 +72,7 @@ pub(super) fn settle_targets(subject: &Subject, facts: &Facts, tries: &mut Tries
 
 /// `waitingFor` of the Rotation under way, on change.
 async fn waits(subject: &Subject, decision: &Decision) -> Result<(), Fault> {
-    let Some(open) =
-        subject.journal.open().filter(|open| (open.attempt.is_some() || open.candidate.is_some()) && !open.unreadable)
-    else {
-        return Ok(());
-    };
+    let Some(open) = subject.journal.open().filter(|open| !open.unreadable) else { return Ok(()) };
     let Some(Err(Step::Wait { reason, .. } | Step::Blocked(reason))) = decision.verdict(Goal::Rotated) else {
         return Ok(());
     };

@@ -537,6 +537,23 @@ fn nothing_is_recorded_in_a_journal_that_is_not_understood() {
     }
 }
 
+#[test]
+fn what_an_attempt_left_makes_way_before_the_next_is_made_at_a_partner_that_has_room_for_two() {
+    for fate in [Outcome::Torn, Outcome::Lost, Outcome::CrashAfter] {
+        let (mut world, _) = rotating(Kind::Tagged, "Mint", |effect| matches!(effect, Effect::Mint { .. }));
+        if let Ok(spec) = &mut world.resource.spec {
+            spec.live_limit = Some(2);
+        }
+        world.pass(|_| fate);
+        for _ in 0..120 {
+            world.pass(|_| Outcome::Fine);
+            assert!(world.live.len() <= 2, "{fate:?}: {:?}", world.live);
+        }
+        assert_eq!(world.journal.rotations[0].ended.map(|(ended, _)| ended), Some(Ended::Revoked), "{fate:?}");
+        assert_eq!(world.live.len(), 1, "{fate:?}");
+    }
+}
+
 /// What stands staged without a version of ours: lost by a rotation that was given up, or made by a person.
 fn with_an_unknown_pair(by_us: bool) -> World {
     let (mut world, _) = rotating(Kind::Staged, "Mint", |effect| matches!(effect, Effect::Mint { .. }));

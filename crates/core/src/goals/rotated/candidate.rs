@@ -70,6 +70,11 @@ pub fn stored(
         }
         return give_up(case, contract, rotation, secret);
     };
+    if attempt.number > 1 && contract.chooser == Chooser::Partner {
+        let spec = case.spec()?;
+        let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+        orphans::made_way(case, spec, contract, rotation, secret, listed)?;
+    }
     let basis = attempt.supersedes.clone();
     case.act(match contract.chooser {
         Chooser::Caller => {

@@ -1,8 +1,8 @@
 //! Rotation in place: the superseded credential dies, now or soon, in the very call that makes the candidate.
 //!
 //! Invariant: before that call every later write was tried without effect; from it on the rotation only goes forward, by
-//! the same stored bytes (a value of ours) or by waiting for what a lost answer left (a partner's). Its value lost, it says
-//! so and asks for nobody's credential again. Called by the lines of the protocol that differ here.
+//! the same stored bytes (a value of ours) or by waiting for what a lost answer left (a partner's). Its value lost and what
+//! was in use dead, it says so and asks for nobody's credential again. Called by the lines of the protocol that differ here.
 
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
@@ -55,8 +55,9 @@ pub fn doom(superseded: &VersionId) -> Option<Entry> {
     Some(Entry::Doom(id, Some(superseded.clone())))
 }
 
-/// A create was announced, its call is over, and no value came of it. Holds if it surely had no effect: what it would have
-/// ended still works, also after the time that the partner would have left it. Else the value is lost.
+/// A create was announced, its call is over, and no value came of it. Holds if another may be made: what it would have ended
+/// still works, and either the account's admin makes the next one before that dies, or the time is over that the partner
+/// would have left it, so that there surely was no effect. Else the value is lost.
 pub fn without_effect(
     case: Case<'_>,
     contract: &Contract,
@@ -65,7 +66,10 @@ pub fn without_effect(
     announced: &Mark,
 ) -> Verdict {
     let Some(superseded) = &attempt.supersedes else { return Ok(()) };
+    let left_some_time = contract.grace().is_some_and(|grace| !grace.is_zero());
     match case.acceptance(superseded)? {
+        // Had it an effect, this one dies when its grace ends, and nobody has the other: the admin makes one more meanwhile.
+        Some(Acceptance::Accepted) if left_some_time && case.spec()?.scope.admin.is_some() => Ok(()),
         Some(Acceptance::Accepted) => {
             case.over_by(announced, contract.grace().unwrap_or_default(), Reason::GraceRunning)
         }

@@ -61,10 +61,12 @@ pub fn room(
     slot: Option<&Slot>,
 ) -> Verdict {
     let ours_now: BTreeSet<VersionId> = rotation.burned().chain(rotation.version().cloned()).collect();
+    // What this announcement gives up makes way before the next create (`made_way`), and holds no place until then.
     let pending = |credential: &Credential| {
-        let own =
-            !credential.versions.is_empty() && credential.versions.iter().all(|version| ours_now.contains(version));
-        own || unrecognised(contract, rotation, credential)
+        let held = !credential.versions.is_empty();
+        let own = held && credential.versions.iter().all(|version| ours_now.contains(version));
+        let marked = !held && tagged(case, credential).is_some_and(|version| ours_now.contains(&version));
+        own || marked || unrecognised(contract, rotation, credential)
     };
     let others: Vec<&Credential> = listed.iter().filter(|credential| !pending(credential)).collect();
     let foreign_in_slot = slot.and_then(|slot| {
@@ -77,8 +79,7 @@ pub fn room(
         // It takes the place of what is there.
         return Ok(());
     }
-    let limit = contract.live_limit.into_iter().chain(spec.live_limit).min();
-    if limit.is_none_or(|limit| others.len() < usize::from(limit)) {
+    if !full(spec, contract, others.len()) {
         return Ok(());
     }
     // Full. What an earlier rotation left of ours (kept by a person's decision) is paid here, through the same gate.
@@ -112,6 +113,26 @@ pub fn room(
             }
         }
     }
+}
+
+/// Before an attempt that follows another makes its credential: where there is no room for it beside what the earlier one left,
+/// that goes first.
+pub fn made_way(
+    case: Case<'_>,
+    spec: &Spec,
+    contract: &Contract,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+    listed: &[Credential],
+) -> Verdict {
+    if contract.in_place() || !full(spec, contract, listed.len()) {
+        return Ok(());
+    }
+    swept(case, spec, rotation, secret, listed)
+}
+
+fn full(spec: &Spec, contract: &Contract, live: usize) -> bool {
+    contract.live_limit.into_iter().chain(spec.live_limit).min().is_some_and(|limit| live >= usize::from(limit))
 }
 
 /// The partner answered that it is revoked, that was recorded, and it is listed still: the list is older than the answer, or
