@@ -22,8 +22,11 @@ use crate::synthetic::CELLS;
 use crate::world::{BEGINNING, Named};
 
 /// How large, from the environment.
+#[derive(Clone)]
 pub(crate) struct Size {
     pub(crate) seeds: u64,
+    /// Whether somebody said how many.
+    pub(crate) counted: bool,
     pub(crate) from: u64,
     pub(crate) jobs: usize,
     /// Only scenarios with this in their names.
@@ -42,6 +45,7 @@ impl Size {
         let jobs = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             seeds: number("MES_SIM_SEEDS").unwrap_or(500),
+            counted: text("MES_SIM_SEEDS").is_some(),
             from: number("MES_SIM_FROM").unwrap_or(1),
             jobs: number("MES_SIM_JOBS").and_then(|jobs| usize::try_from(jobs).ok()).unwrap_or(jobs).max(1),
             scenario: text("MES_SIM_SCENARIO").unwrap_or_default(),
@@ -302,7 +306,7 @@ fn fates(named: &Named) -> Vec<Fate> {
     }
 }
 
-/// Seeds: several resources, people, and a world that fails a lot for an hour.
+/// Seeds: several resources, people, and a world that fails a lot for half an hour.
 pub(crate) fn random(size: &Size) -> Outcome {
     let (served, _) = served();
     let task = |seed: u64| Task {
@@ -311,6 +315,8 @@ pub(crate) fn random(size: &Size) -> Outcome {
         calm: None,
         twice: seed.is_multiple_of(20),
     };
+    // So many were asked for: none is left out.
+    let size = &Size { budget: size.budget.filter(|_| !size.counted), ..size.clone() };
     all(size, "random", (size.from..size.from + size.seeds).map(task).collect())
 }
 
@@ -318,7 +324,7 @@ pub(crate) fn random(size: &Size) -> Outcome {
 pub(crate) fn of_seed(seed: u64, served: &[&'static str], silence: u32) -> Setup {
     let mut chance = StdRng::seed_from_u64(seed);
     let scenario = scenario::random(served, &mut chance);
-    let until = BEGINNING + SignedDuration::from_secs(4000);
+    let until = BEGINNING + SignedDuration::from_secs(i64::try_from(scenario::CHAOS + 200).unwrap_or_default());
     let plan = Plan::Chaos { until, permille: chance.random_range(0..60), crashes: chance.random_range(0..12) };
     Setup { seed, plan, scenario, silence, sabotage: None }
 }

@@ -19,6 +19,9 @@ use std::time::Instant;
 
 use campaign::Size;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[test]
 fn undisturbed_every_scenario_ends_at_rest_and_goes_the_same_way_twice() {
     let began = Instant::now();
@@ -49,6 +52,20 @@ fn chaos_over_several_resources_breaks_nothing_and_ends_at_rest() {
 #[test]
 fn each_way_to_break_a_rule_is_caught_by_its_checker() {
     assert!(campaign::broken(Instant::now()));
+}
+
+/// L4.
+#[test]
+fn a_partner_out_of_reach_delays_no_other_partners_rotation() {
+    let took = |dead: bool| {
+        let scenario = scenario::neighbours(dead);
+        let report = run::run(run::Setup { seed: 1, plan: faults::Plan::Calm, scenario, silence: 0, sabotage: None });
+        assert!(report.broken.is_empty(), "{:?}", report.broken);
+        report.rotations
+    };
+    let (calm, disturbed) = (took(false), took(true));
+    assert!(disturbed["a"] > 2300, "it waits for its partner: {disturbed:?}");
+    assert!(disturbed["b"] <= calm["b"] + 10, "{disturbed:?}, undisturbed {calm:?}");
 }
 
 /// `MES_SIM_SEED`: one seed with its whole trace; `MES_SIM_AT` with `MES_SIM_SCENARIO`: one schedule.

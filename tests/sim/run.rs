@@ -41,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) steps: Vec<Named>,
     /// What changed something, by verb.
     pub(crate) effects: BTreeMap<String, u64>,
+    /// How many seconds each rotation took that was asked for, by its resource's name.
+    pub(crate) rotations: BTreeMap<String, i64>,
     /// Why the product does not serve the resource, if it says so (`Stalled`).
     pub(crate) refused: Option<String>,
 }
@@ -52,8 +54,6 @@ const MARGIN: Duration = Duration::from_secs(90);
 struct Script {
     next: usize,
     processes: u32,
-    /// When the newest process was started.
-    began: jiff::Timestamp,
 }
 
 enum End {
@@ -72,6 +72,7 @@ pub(crate) fn run(setup: Setup) -> Report {
         broken: vec![Broken { id: "panic", what: format!("{name}: it panicked, see above") }],
         steps: Vec::new(),
         effects: BTreeMap::new(),
+        rotations: BTreeMap::new(),
         refused: None,
     })
 }
@@ -81,7 +82,7 @@ fn alone(setup: &Setup) -> Report {
     let world = World::new(setup.seed, setup.plan.clone());
     world.lock().sabotage = setup.sabotage;
     world.outside("the cluster is there", scenario::prepare);
-    let mut script = Script { next: 0, processes: 0, began: BEGINNING };
+    let mut script = Script { next: 0, processes: 0 };
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -100,11 +101,27 @@ fn alone(setup: &Setup) -> Report {
     inner.checkers.check_at_the_end(&inner.sandbox, &inner.kube, now);
     Report {
         refused: stalled(inner),
+        rotations: rotations(inner),
         broken: inner.broken().to_vec(),
         trace: std::mem::take(&mut inner.trace),
         steps: std::mem::take(&mut inner.steps),
         effects: std::mem::take(&mut inner.effects),
     }
+}
+
+fn rotations(inner: &Inner) -> BTreeMap<String, i64> {
+    let at = |value: &serde_json::Value| value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let asked = inner
+        .kube
+        .objects("rotations")
+        .filter(|each| each["spec"]["trigger"].as_str().unwrap_or("Request") == "Request");
+    asked
+        .filter_map(|each| {
+            let took =
+                at(&each["status"]["completionTime"])?.duration_since(at(&each["metadata"]["creationTimestamp"])?);
+            Some((each["spec"]["resourceRef"]["name"].as_str()?.to_owned(), took.as_secs()))
+        })
+        .collect()
 }
 
 /// The reason for which a resource is not served at all.
@@ -136,7 +153,6 @@ async fn life(world: &Arc<World>, script: &mut Script, setup: &Setup) -> End {
 
 fn start(world: &Arc<World>, script: &mut Script, alone: bool) -> u32 {
     script.processes += 1;
-    script.began = world.now();
     let number = script.processes;
     world.begins(number, alone);
     let cluster = {
@@ -180,8 +196,9 @@ async fn play(world: &Arc<World>, script: &mut Script, setup: &Setup) {
     // On trial it is enough that it does not come to rest soon.
     let bound = if setup.sabotage.is_some() { SignedDuration::from_mins(20) } else { CALM };
     if rest(world, world.now().max(calm) + bound).await && !setup.scenario.scheduled {
-        // What a process does not see in its caches it sees at the first check of each resource, within one interval.
-        until(world, script.began + SignedDuration::try_from(VERIFY + MARGIN).unwrap_or_default()).await;
+        // What a process does not see in its caches (a copy that is only kept, and lags) it sees at the next check of each
+        // resource, within one interval.
+        until(world, world.now() + SignedDuration::try_from(VERIFY + MARGIN).unwrap_or_default()).await;
         silence(world, setup.silence).await;
     }
 }
@@ -224,21 +241,38 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
     }
 }
 
-/// For so many hours nothing changes.
+/// After a planned fault that strikes at rest, what follows from it is over.
+const AFTERMATH: SignedDuration = SignedDuration::from_mins(15);
+
+/// For so many hours that nothing disturbs, nothing changes.
 async fn silence(world: &Arc<World>, hours: u32) {
-    let (mark, calls) = {
+    let begin = || {
         let inner = world.lock();
         (inner.changes.len(), inner.calls)
     };
-    for _ in 0..hours * 12 {
+    let (mut mark, mut calls) = begin();
+    let mut undisturbed = 0;
+    while undisturbed < hours * 12 {
         tokio::time::sleep(Duration::from_secs(300)).await;
         world.look();
+        undisturbed += 1;
+        let (now, struck) = (world.now(), world.lock().struck);
+        if struck.is_some_and(|struck| now.duration_since(struck) < AFTERMATH) {
+            (mark, calls) = begin();
+            undisturbed = 0;
+        }
     }
     let now = world.now();
     let mut inner = world.lock();
     let made = inner.changes.split_off(mark);
     if !made.is_empty() {
         let what = format!("{} changes in {hours} h at rest: {}", made.len(), made[..made.len().min(5)].join(", "));
+        inner.note(now, &format!("BROKEN L1: {what}"));
+        inner.checkers.report("L1", what);
+    }
+    let missing = at_rest(&inner.sandbox, &inner.kube, now);
+    if !missing.is_empty() {
+        let what = format!("at rest no more: {}", missing.join("; "));
         inner.note(now, &format!("BROKEN L1: {what}"));
         inner.checkers.report("L1", what);
     }
@@ -271,6 +305,7 @@ fn told(step: &Step) -> String {
         Step::Turn(_) => "-- AWS behaves otherwise".to_owned(),
         Step::Lag(millis) => format!("-- watches are {millis} ms behind"),
         Step::Compact => "-- the API server forgets what was".to_owned(),
+        Step::Dead(cell, seconds) => format!("-- the partner of {cell} is out of reach for {seconds} s"),
         Step::Outage(door, seconds) => format!("-- {door:?} is out of reach for {seconds} s"),
         Step::Clock(seconds) => format!("-- the wall clock is off by {seconds} s"),
         Step::Kill => "-- the process is killed".to_owned(),

@@ -42,6 +42,8 @@ pub(crate) enum Step {
     Compact,
     /// Nobody is reached behind this door for so many seconds.
     Outage(Door, i64),
+    /// The partner of this cell is out of reach for so many seconds, and no other.
+    Dead(&'static str, i64),
     /// From now on the wall clock is off by so many seconds.
     Clock(i64),
     /// The process is killed, at no particular call.
@@ -194,7 +196,14 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
             let all = world.kube.revision();
             world.kube.compact(all);
         }
-        Step::Outage(door, seconds) => world.cut(*door, now + SignedDuration::from_secs(*seconds)),
+        Step::Outage(door, seconds) => world.cut(*door, "", now + SignedDuration::from_secs(*seconds)),
+        Step::Dead(cell, seconds) => {
+            world.cut(
+                Door::Partner,
+                &format!("{}/", cell.to_ascii_lowercase()),
+                now + SignedDuration::from_secs(*seconds),
+            );
+        }
         Step::Clock(seconds) => world.skew = SignedDuration::from_secs(*seconds),
         Step::Kill | Step::Rival(_) => {}
     }
@@ -261,7 +270,10 @@ const A: &str = "payments/a";
 /// Resources of the random campaign.
 const PATHS: [&str; 4] = ["payments/a", "payments/b", "orders/c", "orders/d"];
 
-/// A scenario of chance: a few resources of these cells, and what people do to them for an hour.
+/// For how many seconds people and faults disturb a random world: a few rotations of each resource.
+pub(crate) const CHAOS: u64 = 1800;
+
+/// A scenario of chance: a few resources of these cells, and what people do to them while it lasts.
 pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
     let mut steps = Vec::new();
     let count = random.random_range(1..=PATHS.len());
@@ -277,7 +289,7 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
         let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
         steps.push((random.random_range(0..120), Step::Onboard(resource)));
         for _ in 0..random.random_range(1..=5) {
-            let at = random.random_range(180..3600);
+            let at = random.random_range(180..CHAOS);
             let wide = json!({"regions": [{"name": "us-west-2"}, {"name": "eu-west-1"}, {"name": "ap-southeast-2"}]});
             let narrow = json!({"regions": [{"name": "us-west-2"}]});
             let (_, name) = split(path);
@@ -301,33 +313,45 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
         }
     }
     if random.random_range(0..4) == 0 {
-        steps.push((random.random_range(100..3000), Step::Rival(random.random_range(20..600))));
+        steps.push((random.random_range(100..CHAOS), Step::Rival(random.random_range(20..120))));
     }
     if random.random_range(0..3) == 0 {
-        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.consistency_lag_ms = 4_000)));
+        steps.push((random.random_range(0..CHAOS / 2), Step::Turn(|knobs| knobs.consistency_lag_ms = 4_000)));
     }
     if random.random_range(0..3) == 0 {
-        steps.push((random.random_range(0..1800), Step::Turn(|knobs| knobs.replication_lag_ms = 20_000)));
+        steps.push((random.random_range(0..CHAOS / 2), Step::Turn(|knobs| knobs.replication_lag_ms = 20_000)));
     }
     if random.random_range(0..4) == 0 {
         let millis = random.random_range(200..8_000);
-        steps.push((random.random_range(0..1800), Step::Lag(millis)));
-        steps.push((random.random_range(1800..3600), Step::Lag(0)));
+        steps.push((random.random_range(0..CHAOS / 2), Step::Lag(millis)));
+        steps.push((random.random_range(CHAOS / 2..CHAOS), Step::Lag(0)));
     }
     for _ in 0..random.random_range(0..3) {
-        steps.push((random.random_range(0..3600), Step::Compact));
+        steps.push((random.random_range(0..CHAOS), Step::Compact));
     }
     if random.random_range(0..3) == 0 {
         let door = [Door::Kubernetes, Door::Aws, Door::Partner][random.random_range(0..3)];
-        steps.push((random.random_range(0..3000), Step::Outage(door, random.random_range(5..600))));
+        steps.push((random.random_range(0..CHAOS), Step::Outage(door, random.random_range(5..600))));
     }
     if random.random_range(0..6) == 0 {
         let off = random.random_range(-3600..3600);
-        steps.push((random.random_range(0..1800), Step::Clock(off)));
-        steps.push((random.random_range(1800..3600), Step::Clock(0)));
+        steps.push((random.random_range(0..CHAOS / 2), Step::Clock(off)));
+        steps.push((random.random_range(CHAOS / 2..CHAOS), Step::Clock(0)));
     }
     steps.sort_by_key(|(at, _)| *at);
-    Scenario { name: "random".to_owned(), steps, length: 4500, scheduled: false }
+    Scenario { name: "random".to_owned(), steps, length: CHAOS + 900, scheduled: false }
+}
+
+/// Two resources at two partners, rotated while the partner of the first is out of reach, or is not.
+pub(crate) fn neighbours(dead: bool) -> Scenario {
+    let resource = |path, cell| Step::Onboard(Resource::new(path, cell, Source::Mint));
+    let (first, second) = ("SynTag", "SynDiff");
+    let mut steps = vec![(0, resource(PATHS[0], first)), (1, resource(PATHS[1], second))];
+    if dead {
+        steps.push((600, Step::Dead(first, 2400)));
+    }
+    steps.extend([(601, Step::Rotate(PATHS[0])), (601, Step::Rotate(PATHS[1]))]);
+    scenario("neighbours".to_owned(), &steps, 3600)
 }
 
 /// The scenarios of the exhaustive campaign, for each cell.

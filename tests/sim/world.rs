@@ -100,6 +100,8 @@ pub(crate) struct Inner {
     pub(crate) effects: BTreeMap<String, u64>,
     /// Changes that any process made, but for its Lease.
     pub(crate) changes: Vec<String>,
+    /// When the last fault struck a call.
+    pub(crate) struck: Option<Timestamp>,
     alive: BTreeSet<u32>,
     late: BTreeMap<(Timestamp, u64), (u32, Named, Call)>,
     /// What stands between the operator and the world, where the checkers are on trial.
@@ -109,8 +111,8 @@ pub(crate) struct Inner {
     random: StdRng,
     /// How far behind watches are (F18).
     pub(crate) watch_lag: Duration,
-    /// Until when nobody is reached behind a door (F19; AWS and partners alike).
-    outages: Vec<(Door, Timestamp)>,
+    /// Until when nobody is reached behind a door (F19; AWS and partners alike): all, or who begins like this.
+    outages: Vec<(Door, String, Timestamp)>,
     /// How far the operator's wall clock is off (F24). Its monotonic one never is.
     pub(crate) skew: SignedDuration,
     /// When the last step was made. While none is, an answer about the Lease takes long: that many fewer are needed.
@@ -131,6 +133,7 @@ impl World {
             steps: Vec::new(),
             effects: BTreeMap::new(),
             changes: Vec::new(),
+            struck: None,
             alive: BTreeSet::new(),
             late: BTreeMap::new(),
             sabotage: None,
@@ -224,7 +227,7 @@ impl World {
         }
         let now = self.now();
         let mut inner = self.lock();
-        if inner.is_out(Door::Kubernetes, now) {
+        if inner.is_out(Door::Kubernetes, "", now) {
             return None;
         }
         Some(inner.kube.read(watch, now))
@@ -245,7 +248,7 @@ impl World {
         if !self.lives(process) {
             return std::future::pending().await;
         }
-        if self.lock().is_out(call.door, self.now()) {
+        if self.lock().is_out(call.door, &named.about, self.now()) {
             return None;
         }
         let before = self.lock().kube.revision();
@@ -273,7 +276,7 @@ impl World {
         if !self.lives(process) {
             return std::future::pending().await;
         }
-        if self.lock().is_out(Door::Kubernetes, self.now()) {
+        if self.lock().is_out(Door::Kubernetes, "", self.now()) {
             tokio::time::sleep(Duration::from_secs(1)).await;
             return None;
         }
@@ -374,18 +377,19 @@ impl Inner {
         let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(1..40));
         let (there, back) = (pause(&mut self.random), pause(&mut self.random));
         if fate != Fate::Fine {
+            self.struck = Some(now);
             self.note(now, &format!("#{} p{process} {} {}: {fate}", self.calls, named.verb, named.about));
         }
         Some(Begun { number: self.calls, fate, there, back })
     }
 
-    /// From now on nobody is reached behind this door, for so long.
-    pub(crate) fn cut(&mut self, door: Door, until: Timestamp) {
-        self.outages.push((door, until));
+    /// From now on nobody is reached behind this door whose name begins like this, for so long.
+    pub(crate) fn cut(&mut self, door: Door, who: &str, until: Timestamp) {
+        self.outages.push((door, who.to_owned(), until));
     }
 
-    fn is_out(&self, door: Door, now: Timestamp) -> bool {
-        self.outages.iter().any(|(cut, until)| *cut == door && now < *until)
+    fn is_out(&self, door: Door, about: &str, now: Timestamp) -> bool {
+        self.outages.iter().any(|(cut, who, until)| *cut == door && about.starts_with(who) && now < *until)
     }
 
     pub(crate) fn note(&mut self, now: Timestamp, what: &str) {

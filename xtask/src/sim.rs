@@ -10,8 +10,8 @@ use clap::Args;
 use crate::cargo::cargo;
 use crate::failure::{Failure, Result, Tried};
 
-/// The program, in the profile that is built for it.
-const PROGRAM: [&str; 6] = ["--profile", "sim", "-p", "managed-external-secrets", "--test", "sim"];
+/// What cargo calls the program, in the profile that is built for it. Also for `test`.
+pub(crate) const PROGRAM: [&str; 6] = ["--profile", "sim", "-p", "managed-external-secrets", "--test", "sim"];
 
 /// What is to be run; without any of these: everything.
 #[derive(Debug, Args)]
