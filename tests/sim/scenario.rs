@@ -226,8 +226,11 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
     if cell.contract.in_place() {
         spec["rotation"]["disruption"] = json!("Allow");
     }
-    if cell.contract.overlap == Overlap::None {
-        spec["rotation"]["overlap"] = json!("0s");
+    // Without overlap none can be stated.
+    if cell.contract.overlap == Overlap::None
+        && let Some(rotation) = spec["rotation"].as_object_mut()
+    {
+        rotation.remove("overlap");
     }
     let first = |world: &mut Inner| {
         let slot = cell.principal(&principals[0]);
@@ -287,6 +290,7 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
         };
         let overlap = ["30s", "1m", "10m"][random.random_range(0..3)];
         let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
+        let resource_overlaps = resource.cell().contract.overlap != Overlap::None;
         steps.push((random.random_range(0..120), Step::Onboard(resource)));
         for _ in 0..random.random_range(1..=5) {
             let at = random.random_range(180..CHAOS);
@@ -300,8 +304,8 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
                 42..50 => Step::Edit(path, wide),
                 50..58 => Step::Edit(path, narrow),
                 58..66 => Step::Edit(path, both),
-                66..72 => Step::Edit(path, json!({"rotation": {"overlap": "2m"}})),
-                72..78 => Step::Lose(path),
+                66..72 if resource_overlaps => Step::Edit(path, json!({"rotation": {"overlap": "2m"}})),
+                66..78 => Step::Lose(path),
                 78..84 => Step::Stranger(path),
                 84..90 => {
                     steps.push((at + random.random_range(60..900), Step::Edit(path, json!({"suspend": false}))));

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use mes_core::partner::Recognised;
 use sandbox::synthetic::Credential;
 use serde_json::Value;
 
 use super::{Broken, Checkers, Scene, UNDER_WAY, bytes, decoded};
-use crate::synthetic::ADMIN;
+use crate::synthetic::{ADMIN, CELLS};
 use crate::world::{Call, Door, Named};
 
 type Checker = fn(&mut Checkers, &Scene<'_>) -> Vec<Broken>;
@@ -261,15 +262,25 @@ fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     for (_, tracked) in gone {
         tracked.buried = true;
         let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account);
-        let live = account.into_iter().flat_map(|account| account.live(scene.now)).filter(|each| !each.foreign).count();
         let stored = scene.secrets.iter().find(|secret| secret.name == tracked.stored && !secret.replica);
+        // What a lost create left at a partner that takes no mark is in no version of ours: a person's to judge (R7).
+        let untagged = CELLS
+            .iter()
+            .any(|cell| cell.host() == tracked.host && cell.contract.recognised == Recognised::ByDifference);
+        let held = |secret: &str| {
+            let mut values =
+                stored.iter().flat_map(|stored| &stored.versions).filter_map(|(.., value)| bytes((*value)?));
+            values.any(|value| value == secret)
+        };
+        let live = account.into_iter().flat_map(|account| account.live(scene.now)).filter(|each| !each.foreign);
+        let live = live.filter(|each| !untagged || held(&each.secret)).count();
         let current = stored.and_then(|secret| secret.labelled("AWSCURRENT")).and_then(|(_, value)| bytes(value?));
         let works = current.is_some_and(|secret| {
             account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == secret))
         });
         match (tracked.axes.0.as_str(), tracked.axes.1.as_str()) {
             ("Revoke", _) if live > 0 => found.push(broken("S15", format!("{} is gone, {live} live", tracked.stored))),
-            (_, "Delete") if stored.is_some() => {
+            (_, "Delete") if stored.is_some_and(|secret| !secret.deleted) => {
                 found.push(broken("S15", format!("{} is there still", tracked.stored)))
             }
             ("Retain" | "", "Retain" | "") if tracked.onboarded && !works => {
