@@ -233,7 +233,7 @@ fn onboard(world: &mut Inner, resource: &Resource, now: Timestamp) {
         rotation.remove("overlap");
     }
     let first = |world: &mut Inner| {
-        let slot = cell.principal(&principals[0]);
+        let slot = cell.principal(&principals[0], &account);
         let (id, secret) =
             world.sandbox.synthetic_credential(&cell.host(), &account, slot, false, now).expect("a host");
         match slot {

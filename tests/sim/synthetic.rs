@@ -26,8 +26,6 @@ use serde_json::{Value as Json, json};
 /// The bearer of whoever administers, at every host.
 pub(crate) const ADMIN: &str = "synthetic-administrator-0123456789";
 
-/// Who logs in where there are no slots.
-const ONLY: &str = "only";
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
@@ -76,12 +74,12 @@ impl Cell {
         self.contract.overlap == Overlap::TwoSlots
     }
 
-    /// Who logs in with a value that we chose: a slot of the resource's, or the account's only one.
-    pub(crate) fn principal<'a>(&self, slot: &'a str) -> Option<&'a str> {
+    /// Who logs in with a value that we chose: a slot of the resource's, or the account's only one, which is called as it is.
+    pub(crate) fn principal<'a>(&self, slot: &'a str, account: &'a str) -> Option<&'a str> {
         match self.contract.chooser {
             Chooser::Partner => None,
             Chooser::Caller if self.slots() => Some(slot),
-            Chooser::Caller => Some(ONLY),
+            Chooser::Caller => Some(account),
         }
     }
 
@@ -323,7 +321,7 @@ impl Partner for Synthetic {
         let mut bytes = [0; 16];
         random.fill(&mut bytes);
         let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let principal = slot.map_or(ONLY, Slot::as_str).to_owned();
+        let principal = slot.map_or(account.as_str(), Slot::as_str).to_owned();
         let parts = [("principal", Sensitive::new(principal)), ("secret", Sensitive::new(format!("syn_{secret}")))];
         Ok(value(bound, &account, parts))
     }
