@@ -358,6 +358,22 @@ fn a_foreign_value_in_the_idle_slot_is_left_and_named() {
     assert!(world.live.contains(&foreign));
 }
 
+#[test]
+fn a_value_that_somebody_puts_into_the_slot_after_its_registration_was_announced_is_left() {
+    let mut world = World::new(Kind::Slots, Onboard::FromSecret);
+    world.until("Register", |effect| matches!(effect, Effect::Register { .. }));
+    let slot = Slot::parse("b").unwrap();
+    let foreign = Live { bytes: 9000, slot: Some(slot), main: true, tag: None };
+    world.live.insert(foreign.clone());
+    let (next, ..) = world.decided();
+    assert_eq!(act(&next), None);
+    calm(&mut world);
+    assert!(world.live.contains(&foreign), "{:#?}", world.journal);
+    // Its owner consents.
+    world.live.remove(&foreign);
+    world.until("the end", |effect| records(effect, |entry| *entry == Entry::End(Ended::Revoked)));
+}
+
 // K in a row
 
 #[test]

@@ -107,6 +107,10 @@ pub fn registered(
     }
     match case.right(rotation, IntentStep::Register) {
         Some(right) => {
+            // What the slot holds is known in the pass of the call, not of its record: somebody may have filled it since.
+            if !in_place {
+                may_fill(case, spec, contract, rotation, attempt, secret)?;
+            }
             case.act(Effect::Register { version: attempt.version.clone(), acting: acting(spec, secret)?, right })
         }
         // Registered, and not accepted yet; or announced by a process that is gone. The same bytes again change
