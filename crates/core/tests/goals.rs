@@ -312,6 +312,24 @@ fn awscurrent_on_a_burned_candidate_is_a_decision_and_ends_the_rotation() {
     assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
 }
 
+#[test]
+fn a_promotion_that_another_process_announced_anew_is_left_to_it_until_its_call_is_over() {
+    let announces = |effect: &Effect| records(effect, |entry| *entry == Entry::Promoting);
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    world.crash();
+    world.until("Promoting anew", announces);
+    let other = world.tries.clone();
+    world.pass(|_| Outcome::Fine);
+    let (announced, its) = (world.now, std::mem::replace(&mut world.tries, other));
+    let (next, ..) = world.decided();
+    assert_eq!(act(&next), None, "both would have the right to the same call");
+    world.until("Promoting by the other", announces);
+    let over = world.bounds.deadline * 2 + world.bounds.settling;
+    assert!(world.now.duration_since(announced) >= over - SignedDuration::from_secs(1));
+    world.tries = its;
+    world.until("the end", |effect| records(effect, |entry| matches!(entry, Entry::End(_))));
+}
+
 // P21
 
 #[test]

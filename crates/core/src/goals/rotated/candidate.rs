@@ -318,6 +318,12 @@ fn may_fill(
     if in_use { retirement::in_use_works(case, secret) } else { Ok(()) }
 }
 
+/// The newest announcement of an attempt: whoever wrote it may make its call, and nobody else until that is over.
+pub(super) fn announced(rotation: &Rotation, attempt: &Attempt) -> Mark {
+    let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
+    Mark::Announced(right, attempt.time)
+}
+
 pub(super) fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {
     Mark::Intent(Right { rotation: rotation.uid.clone(), attempt: attempt.number, step })
 }
