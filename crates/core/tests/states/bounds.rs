@@ -35,7 +35,7 @@ pub(crate) const EVERY_RUN: &[Bounds] = &[
 /// What is searched when it may take its time.
 pub(crate) const WHOLE: &[Bounds] = &[
     Bounds { faults: 3, ..ONE },
-    Bounds { faults: 2, stale: 1, rotations: 2, ..ONE },
+    Bounds { faults: 2, stale: 1, ..ONE },
     Bounds { hands: 1, faults: 1, of: &[Kinds::Labels, Kinds::Strangers, Kinds::Cancels], pauses: 1, ..ONE },
     Bounds { hands: 1, faults: 1, of: &[Kinds::Asks], ..ONE },
     Bounds { hands: 1, faults: 1, of: &[Kinds::Deletes], pauses: 1, ..ONE },

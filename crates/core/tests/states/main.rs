@@ -16,6 +16,11 @@
 //! ones. `MES_STATES_WHOLE=1 cargo test --profile sim -p mes-core --test states -- --nocapture` goes further and takes
 //! minutes; `MES_STATES_KIND=Slots` searches one contract, and `MES_STATES_TIMES=1` tells of each search.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the environment says how far a search goes, and each tells how long it took"
+)]
+
 mod bounds;
 mod broken;
 mod hands;

@@ -31,7 +31,7 @@ pub(crate) struct Search {
     /// Whether each state is walked on from to its rest.
     pub(crate) walks: bool,
     /// States from which one leader alone is known to come to rest.
-    pub(crate) rests: Mutex<std::collections::HashSet<u64>>,
+    pub(crate) rests: Mutex<BTreeSet<u64>>,
 }
 
 /// What is written without a comparison, in a search that must fail.
