@@ -27,7 +27,7 @@ pub struct Right {
 }
 
 /// One effect.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Effect {
     /// Our finalizer onto the resource.
     Hold,

@@ -154,7 +154,7 @@ pub enum Candidate {
 }
 
 /// Something recorded in a Rotation's status.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Entry {
     /// An attempt is announced: its candidate is about to be made. Gives up the attempt before it.
     Intend {

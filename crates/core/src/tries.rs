@@ -17,10 +17,12 @@ use crate::names::{CredentialId, Revision, TargetName, Uid, VersionId};
 use crate::reason::Reason;
 
 /// A record whose age counts from when this process first saw it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mark {
     /// An announced effect of an attempt.
     Intent(Right),
+    /// The newest announcement of it, by when it was written: announced anew, its call is waited for anew.
+    Announced(Right, Timestamp),
     /// An announced revocation.
     Doom(Uid, CredentialId),
     /// A rotation given up.
@@ -235,6 +237,8 @@ fn marks(rotation: &crate::journal::Rotation) -> Vec<Mark> {
                 marks.push(Mark::Intent(Right { rotation: rotation.uid.clone(), attempt: attempt.number, step }));
             }
         }
+        let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
+        marks.push(Mark::Announced(right, attempt.time));
     }
     if rotation.aborting {
         marks.push(Mark::Abort(rotation.uid.clone()));

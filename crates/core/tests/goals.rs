@@ -312,6 +312,24 @@ fn awscurrent_on_a_burned_candidate_is_a_decision_and_ends_the_rotation() {
     assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
 }
 
+#[test]
+fn a_promotion_that_another_process_announced_anew_is_left_to_it_until_its_call_is_over() {
+    let announces = |effect: &Effect| records(effect, |entry| *entry == Entry::Promoting);
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    world.crash();
+    world.until("Promoting anew", announces);
+    let other = world.tries.clone();
+    world.pass(|_| Outcome::Fine);
+    let (announced, its) = (world.now, std::mem::replace(&mut world.tries, other));
+    let (next, ..) = world.decided();
+    assert_eq!(act(&next), None, "both would have the right to the same call");
+    world.until("Promoting by the other", announces);
+    let over = world.bounds.deadline * 2 + world.bounds.settling;
+    assert!(world.now.duration_since(announced) >= over - SignedDuration::from_secs(1));
+    world.tries = its;
+    world.until("the end", |effect| records(effect, |entry| matches!(entry, Entry::End(_))));
+}
+
 // P21
 
 #[test]
@@ -356,6 +374,22 @@ fn a_foreign_value_in_the_idle_slot_is_left_and_named() {
     );
     calm(&mut world);
     assert!(world.live.contains(&foreign));
+}
+
+#[test]
+fn a_value_that_somebody_puts_into_the_slot_after_its_registration_was_announced_is_left() {
+    let mut world = World::new(Kind::Slots, Onboard::FromSecret);
+    world.until("Register", |effect| matches!(effect, Effect::Register { .. }));
+    let slot = Slot::parse("b").unwrap();
+    let foreign = Live { bytes: 9000, slot: Some(slot), main: true, tag: None };
+    world.live.insert(foreign.clone());
+    let (next, ..) = world.decided();
+    assert_eq!(act(&next), None);
+    calm(&mut world);
+    assert!(world.live.contains(&foreign), "{:#?}", world.journal);
+    // Its owner consents.
+    world.live.remove(&foreign);
+    world.until("the end", |effect| records(effect, |entry| *entry == Entry::End(Ended::Revoked)));
 }
 
 // K in a row

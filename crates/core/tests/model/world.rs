@@ -159,9 +159,9 @@ pub(crate) struct World {
     pub(crate) bounds: Bounds,
     /// How far a wait moves the clock at most.
     pub(crate) longest_sleep: SignedDuration,
-    minted: BTreeSet<Tag>,
+    pub(crate) minted: BTreeSet<Tag>,
     /// When each version was put.
-    made_at: BTreeMap<VersionId, Timestamp>,
+    pub(crate) made_at: BTreeMap<VersionId, Timestamp>,
     /// When the partner made a candidate, or one of our own making was put.
     pub(crate) mints: Vec<Timestamp>,
     /// When a credential that was replaced ends by itself.
@@ -176,9 +176,18 @@ pub(crate) struct World {
     pub(crate) legal_or_refused: bool,
     /// Answers that differ from what the world would say.
     pub(crate) answers: BTreeMap<Look, Sight>,
-    revision: u32,
+    /// What a list of the partner's shows in place of what lives there.
+    pub(crate) listed: Option<BTreeSet<Live>>,
+    pub(crate) revision: u32,
     pub(crate) tries: Tries,
+    /// What decides; else than [`decide`] where a test breaks a rule on purpose.
+    pub(crate) judge: Judge,
+    /// What is told here in place of a panic, where a test looks for it.
+    pub(crate) told: Option<BTreeSet<&'static str>>,
 }
+
+/// What [`decide`] is.
+pub(crate) type Judge = fn(&Resource, &Facts, &Journal, Timestamp) -> Decision;
 
 const REGION: &str = "eu-west-1";
 
@@ -186,7 +195,7 @@ fn uid(text: &str) -> Uid {
     Uid::parse(text).unwrap()
 }
 
-fn fault(kind: FaultKind) -> Fault {
+pub(crate) fn fault(kind: FaultKind) -> Fault {
     Fault::new(Place::Partner, kind, "Test")
 }
 
@@ -295,8 +304,11 @@ impl World {
             secrets: BTreeMap::new(),
             legal_or_refused: false,
             answers: BTreeMap::new(),
+            listed: None,
             revision: 0,
             tries: Tries::default(),
+            judge: decide,
+            told: None,
         };
         if world.spec().onboard == Onboard::FromSecret {
             world.live.insert(Live { bytes: 1, slot: world.spec().slots.first().cloned(), main: true, tag: None });
@@ -466,7 +478,7 @@ impl World {
         self.labelled(Stage::CURRENT)
     }
 
-    fn labelled(&self, stage: &str) -> Option<&VersionId> {
+    pub(crate) fn labelled(&self, stage: &str) -> Option<&VersionId> {
         self.stages
             .iter()
             .find(|(_, stages)| stages.iter().any(|each| each.as_str() == stage))
@@ -483,7 +495,7 @@ impl World {
         self.tries.saw(&self.journal, self.resource.deleting.is_some(), self.now);
         let mut facts = Facts::at_a_glance(self.glimpse(), self.bounds.clone(), self.tries.clone());
         for _ in 0..50 {
-            let decision = decide(&self.resource, &facts, &self.journal, self.now);
+            let decision = (self.judge)(&self.resource, &facts, &self.journal, self.now);
             let Err(Step::Look(questions)) = decision.next() else { return (decision.next(), decision, facts) };
             for question in questions {
                 let sight = self.answer(&question);
@@ -496,23 +508,29 @@ impl World {
         panic!("more than 50 looks in one pass");
     }
 
+    /// A rule that this world sees to: broken, that is told or a failure.
+    fn hold(&mut self, holds: bool, rule: &'static str, what: fn() -> &'static str) {
+        match &mut self.told {
+            _ if holds => {}
+            Some(told) => drop(told.insert(rule)),
+            None => panic!("{rule}: {}: {:#?}", what(), self.journal),
+        }
+    }
+
     /// What the partner ends by itself has ended.
-    fn reap(&mut self) {
+    pub(crate) fn reap(&mut self) {
         let now = self.now;
         self.live.retain(|live| self.deaths.get(&live.bytes).is_none_or(|at| *at > now));
     }
 
     /// A credential that is in force from its first use was tried.
-    fn used(&mut self, version: &VersionId) {
+    pub(crate) fn used(&mut self, version: &VersionId) {
         let Some((bytes, _)) = self.bytes.get(version).cloned() else { return };
         let pending = self.live.iter().find(|live| live.bytes == bytes && !live.main).cloned();
         let Some(pending) = pending else { return };
         let promoting = self.journal.waiting().any(|open| open.version() == Some(version) && open.promoting());
-        assert!(
-            promoting || self.legal_or_refused,
-            "a candidate was used before that was announced: {:#?}",
-            self.journal
-        );
+        let not_announced = !promoting && !self.legal_or_refused;
+        self.hold(!not_announced, "P8", || "a candidate was used before that was announced");
         let now = self.now;
         self.live.remove(&pending);
         self.deaths.extend(self.live.iter().map(|old| (old.bytes, now + GRACE)));
@@ -567,7 +585,7 @@ impl World {
             next => {
                 self.tries = facts.tries().clone();
                 self.tries.waiting(&decision, self.now);
-                self.settle(&decision, &facts);
+                self.settle(&decision);
                 let soon = self.now + SignedDuration::from_secs(1);
                 self.now = match next {
                     Err(Step::Wait { until: Some(until), .. }) => until.clamp(soon, self.now + self.longest_sleep),
@@ -605,7 +623,7 @@ impl World {
     }
 
     /// The partner's part of a mint: the bytes that it gave out.
-    fn create(&mut self, tag: &Tag) -> u32 {
+    pub(crate) fn create(&mut self, tag: &Tag) -> u32 {
         let pending = self.live.iter().find(|live| !live.main).map(|live| live.bytes);
         if let Some(bytes) = pending.filter(|_| matches!(self.kind, Kind::Staged | Kind::FirstUse)) {
             self.lost.remove(&bytes);
@@ -614,7 +632,8 @@ impl World {
         let bytes = self.fresh();
         self.creates += 1;
         self.mints.push(self.now);
-        assert!(self.minted.insert(tag.clone()), "S7: one attempt created twice: {tag}");
+        let first = self.minted.insert(tag.clone());
+        self.hold(first, "S7", || "one attempt created twice");
         let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
         match self.kind {
             Kind::InPlacePartner => self.live.clear(),
@@ -632,7 +651,7 @@ impl World {
     }
 
     /// What a pass that ends writes to `.status`.
-    fn settle(&mut self, decision: &Decision, _facts: &Facts) {
+    pub(crate) fn settle(&mut self, decision: &Decision) {
         use mes_core::decide::Goal;
         let holds = |goal| decision.verdict(goal).is_some_and(Result::is_ok);
         self.resource.noted.onboarded |= holds(Goal::Onboarded);
@@ -684,7 +703,8 @@ impl World {
                 Sight::Credentials(Err(fault(FaultKind::Denied)))
             }
             Look::Credentials { known, .. } => {
-                Sight::Credentials(Ok(Some(self.live.iter().map(|live| self.credential(live, known)).collect())))
+                let listed = self.listed.as_ref().unwrap_or(&self.live);
+                Sight::Credentials(Ok(Some(listed.iter().map(|live| self.credential(live, known)).collect())))
             }
             Look::Target(_) => Sight::Target(Ok(self.target.as_ref().map(|(revision, version)| Target {
                 uid: uid("55555555-0000-4000-8000-000000000000"),
@@ -760,13 +780,19 @@ impl World {
         self.stages.retain(|_, stages| !stages.is_empty());
     }
 
-    fn unlabel(&mut self, stage: &str, version: &VersionId) {
+    pub(crate) fn unlabel(&mut self, stage: &str, version: &VersionId) {
         let stage = Stage::parse(stage).unwrap();
         self.stages.entry(version.clone()).or_default().remove(&stage);
         self.stages.retain(|_, stages| !stages.is_empty());
     }
 
-    fn put(&mut self, version: &VersionId, bytes: u32, slot: Option<Slot>, stage: &str) -> Result<(), Fault> {
+    pub(crate) fn put(
+        &mut self,
+        version: &VersionId,
+        bytes: u32,
+        slot: Option<Slot>,
+        stage: &str,
+    ) -> Result<(), Fault> {
         if self.bytes.get(version).is_some_and(|(there, _)| *there != bytes) {
             return Err(fault(FaultKind::Exists));
         }
@@ -797,7 +823,7 @@ impl World {
         found.ok_or(fault(FaultKind::Conflict))
     }
 
-    fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
+    pub(crate) fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
         let by = self.late.clone().unwrap_or_else(|| self.who());
         if let Effect::Mint { acting, .. }
         | Effect::Register { acting, .. }
@@ -901,7 +927,9 @@ impl World {
                 for entry in entries {
                     recorded = match recorded.with(entry, self.now) {
                         Ok(recorded) => recorded,
-                        Err(_) if self.legal_or_refused => return Err(fault(FaultKind::Rejected)),
+                        Err(_) if self.legal_or_refused || self.told.is_some() => {
+                            return Err(fault(FaultKind::Rejected));
+                        }
                         Err(_) => panic!("illegal entry {entry:?}"),
                     };
                 }

@@ -112,6 +112,10 @@ pub fn registered(
     }
     match case.right(rotation, IntentStep::Register) {
         Some(right) => {
+            // What the slot holds is known in the pass of the call, not of its record: somebody may have filled it since.
+            if !in_place {
+                may_fill(case, spec, contract, rotation, attempt, secret)?;
+            }
             case.act(Effect::Register { version: attempt.version.clone(), acting: acting(spec, secret)?, right })
         }
         // Registered, and not accepted yet; or announced by a process that is gone. The same bytes again change
@@ -317,6 +321,12 @@ fn may_fill(
     }
     retirement::nobody_holds(case, spec, secret, &there.versions)?;
     if in_use { retirement::in_use_works(case, secret) } else { Ok(()) }
+}
+
+/// The newest announcement of an attempt: whoever wrote it may make its call, and nobody else until that is over.
+pub(super) fn announced(rotation: &Rotation, attempt: &Attempt) -> Mark {
+    let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
+    Mark::Announced(right, attempt.time)
 }
 
 pub(super) fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {

@@ -62,7 +62,7 @@ pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Atte
             case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
         }
         None => {
-            case.over(&candidate::mark(rotation, attempt, IntentStep::Promote), Reason::Settling)?;
+            case.over(&candidate::announced(rotation, attempt), Reason::Settling)?;
             case.record(rotation, vec![Entry::Promoting])
         }
     }
@@ -93,7 +93,6 @@ pub fn used(
     if moved(attempt, secret) {
         return candidate::give_up(case, contract, rotation, secret);
     }
-    let announced = candidate::mark(rotation, attempt, IntentStep::Promote);
     match case.right(rotation, IntentStep::Promote) {
         Some(_) => Ok(()),
         None if attempt.step < IntentStep::Promote => {
@@ -102,7 +101,7 @@ pub fn used(
             case.record(rotation, owed.into_iter().chain([Entry::Using]).collect())
         }
         None => {
-            case.over(&announced, Reason::Settling)?;
+            case.over(&candidate::announced(rotation, attempt), Reason::Settling)?;
             case.record(rotation, vec![Entry::Using])
         }
     }
