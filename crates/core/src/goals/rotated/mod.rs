@@ -162,9 +162,8 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
                 rest => Some(rest),
             }
         }
-        (Engine::Operator(_), Some(rotation))
-            if rotation.promoted.is_some() && !rotation.deleting && case.journal.heirs(rotation).is_empty() =>
-        {
+        // Without a promotion there is no overlap that it could rest in.
+        (Engine::Operator(_), Some(rotation)) if case.journal.heirs(rotation).is_empty() => {
             retirement::overlapped(case, spec, rotation).err().map(Err)
         }
         _ => None,
