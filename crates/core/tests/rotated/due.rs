@@ -267,3 +267,14 @@ fn a_rotation_starts_at_its_very_time() {
     scheduled(&mut world, "rate(4 hours)");
     assert_eq!(opened(&act(&mut world)).1, Trigger::Schedule, "both are due");
 }
+
+#[test]
+fn where_nothing_rotates_a_request_is_told_so() {
+    let mut world = rested(Kind::Tagged);
+    let spec = world.resource.spec.as_mut().unwrap();
+    (spec.onboard, spec.rotation.engine) = (Onboard::Observe, Engine::None);
+    world.request("crm-byhand");
+    assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::EngineNotSupported));
+    pass(&mut world, 3);
+    assert_eq!(ended(&world, "crm-byhand"), Some(Ended::EngineNotSupported));
+}

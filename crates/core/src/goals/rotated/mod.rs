@@ -35,7 +35,10 @@ pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
         Err(refused) => return retirement::indebted(case).and(Err(refused)),
     };
     match &spec.rotation.engine {
-        Engine::None => housekeeping(case),
+        Engine::None => {
+            due::answered(case)?;
+            housekeeping(case)
+        }
         Engine::SecretsManager(delegation) => {
             if !served {
                 return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
