@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::binaries::{cache, locked};
 use crate::cargo::cargo;
 use crate::failure::{Failure, Result, Tried};
+use crate::installed::installed;
 use crate::lint::{log, passes};
 use crate::progress::Progress;
 use crate::report::Outcome;
@@ -43,25 +44,8 @@ struct CargoDeny {
 
 impl CargoDeny {
     fn find_or_install() -> Result<Self> {
-        let cache = cache()?;
-        let home = cache.join(format!("tools/cargo-deny-{VERSION}"));
-        let program = home.join("bin/cargo-deny");
-        if !program.is_file() {
-            fs::create_dir_all(&home).tried(|| format!("making {}", home.display()))?;
-            let _lock = locked(&home.join(".lock"), "cargo-deny")?;
-            if !program.is_file() {
-                let mut install = cargo();
-                install
-                    .args(["install", "--quiet", "--locked", "cargo-deny", "--version", VERSION, "--root"])
-                    .arg(&home);
-                Progress::begin("building cargo-deny", Some(Duration::from_secs(300))).run(
-                    &mut install,
-                    &home.join("build.log"),
-                    |_| String::new(),
-                )?;
-            }
-        }
-        let databases = cache.join("advisory-dbs");
+        let program = installed("cargo-deny", VERSION)?;
+        let databases = cache()?.join("advisory-dbs");
         let ours = crate::workspace_root().join("deny.toml");
         let text = fs::read_to_string(&ours).tried(|| format!("reading {}", ours.display()))?;
         // cargo-deny has no flag for it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::test::Class;
-use xtask::{Failure, bench, campaign, demo, fuzz, generate, lint, sim, test};
+use xtask::{Failure, bench, campaign, demo, fuzz, generate, lint, mutants, sim, test};
 
 /// Habits of a developer of Managed External Secrets.
 ///
@@ -70,6 +70,12 @@ enum Command {
     },
     /// The unmodified controller in a simulated world where whatever can go wrong does, checked after every change
     Sim(sim::Arguments),
+    /// Whether a test of the core notices each small change of the rotation protocol; takes hours
+    Mutants {
+        /// Only changes with this in their names, such as a file's
+        #[arg(long, value_name = "PART")]
+        only: Option<String>,
+    },
     /// What can be said of the code without running the product
     Lint,
     /// Makes the files that are made from the code: CRDs, chart, docs
@@ -116,6 +122,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Campaign(arguments) => campaign::run(&arguments),
         Command::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Mutants { only } => mutants::run(only.as_deref()),
         Command::Lint => {
             let tally = lint::run();
             println!("{tally}");

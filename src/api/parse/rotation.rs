@@ -247,7 +247,9 @@ fn why(outcome: Outcome) -> &'static str {
         Outcome::Exhausted => "every candidate of today was refused or lost; see the resource's conditions",
         Outcome::NotDue => "no schedule or onboarding asks for it; create a Rotation without trigger to rotate now",
         Outcome::Restored => "restored from a backup: it belongs to an earlier resource and was not run",
-        Outcome::EngineNotSupported => "Secrets Manager rotates this secret by its schedule alone",
+        Outcome::EngineNotSupported => {
+            "nothing here rotates by request: Secrets Manager does by its schedule, or the secret is only observed"
+        }
         Outcome::ResourceDeleted => "its resource was deleted before the promotion",
         Outcome::PartnerRejected => "Secrets Manager's rotation failed; see the secret's rotation in AWS",
         Outcome::CandidateRejected(Rejection::Refused) => {

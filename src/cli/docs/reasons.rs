@@ -79,7 +79,12 @@ const CONDITIONS: &[(&str, &str, &str, &str)] = &[
         "Restored",
         "restored from a backup: it belongs to an earlier resource, and was not run",
     ),
-    ("Rotation Failed", "True", "EngineNotSupported", "AWS rotates this credential, on its own schedule"),
+    (
+        "Rotation Failed",
+        "True",
+        "EngineNotSupported",
+        "nothing rotates by request here: AWS does on its own schedule, or the secret is only observed",
+    ),
     ("Rotation Failed", "True", "ResourceDeleted", "its resource is gone"),
     (
         "Rotation Failed",

@@ -55,7 +55,6 @@ pub fn heir<'a>(case: Case<'a>, running: &Rotation) -> Verdict<Option<&'a Rotati
             continue;
         }
         match found(case, next) {
-            _ if next.candidate.is_none() => return Ok(Some(next)),
             Ok(Found::Good) => return Ok(Some(next)),
             Err(look @ Step::Look(_)) => return Err(look),
             Ok(Found::Missing | Found::Refused(_)) | Err(_) => {}

@@ -14,7 +14,7 @@ use crate::facts::{Acceptance, Credential, StoreSecret};
 use crate::goals::rotated::{acting, brought, in_place, known, mints, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
-use crate::partner::{Chooser, Contract, NoReturn, Overlap};
+use crate::partner::{Chooser, Contract, NoReturn};
 use crate::reason::Reason;
 use crate::spec::Spec;
 use crate::tries::Mark;
@@ -160,10 +160,6 @@ pub fn accepted(
         Some(_) if attempt.accepted > 0 && contract.successes > 1 && attempt.step < IntentStep::Promote => {
             case.record(rotation, vec![Entry::Accepted(0)])
         }
-        Some(_) if in_place::begun(contract, rotation) && contract.no_return() == NoReturn::Register => {
-            // The same bytes are registered until they are accepted: there is nothing to go back to.
-            case.wait(Reason::CandidateNotAccepted, 2)
-        }
         Some(_) => {
             let since = case.first_saw(&mark(rotation, attempt, attempt.step.min(IntentStep::Register)));
             let brought = rotation.candidate.is_some();
@@ -270,13 +266,10 @@ fn intend<T>(
     )
 }
 
-/// The slot that AWSCURRENT is not in: an empty one first.
+/// The slot that AWSCURRENT is not in, where there are slots: an empty one first.
 fn slot(spec: &Spec, contract: &Contract, secret: &StoreSecret, listed: &[Credential]) -> Option<Slot> {
     if contract.in_place() {
         return spec.slots.first().cloned();
-    }
-    if contract.overlap != Overlap::TwoSlots || spec.slots.is_empty() {
-        return None;
     }
     let current = secret.current();
     let holding = |slot: &Slot| listed.iter().find(|credential| credential.slot.as_ref() == Some(slot));
@@ -316,7 +309,7 @@ fn may_fill(
     let harmless = |version: &VersionId| rotation.burned().any(|burned| burned == *version);
     let in_use = retirement::in_use(case);
     let live = in_use && secret.current().is_some_and(|current| there.versions.contains(current));
-    if there.versions.is_empty() || live || !there.versions.iter().any(harmless) {
+    if live || !there.versions.iter().any(harmless) {
         return case.wait(Reason::QuotaUsedByOthers(Some(slot.clone())), 30);
     }
     retirement::nobody_holds(case, spec, secret, &there.versions)?;

@@ -35,7 +35,10 @@ pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
         Err(refused) => return retirement::indebted(case).and(Err(refused)),
     };
     match &spec.rotation.engine {
-        Engine::None => housekeeping(case),
+        Engine::None => {
+            due::answered(case)?;
+            housekeeping(case)
+        }
         Engine::SecretsManager(delegation) => {
             if !served {
                 return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
@@ -162,9 +165,8 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
                 rest => Some(rest),
             }
         }
-        (Engine::Operator(_), Some(rotation))
-            if rotation.promoted.is_some() && !rotation.deleting && case.journal.heirs(rotation).is_empty() =>
-        {
+        // Without a promotion there is no overlap that it could rest in.
+        (Engine::Operator(_), Some(rotation)) if case.journal.heirs(rotation).is_empty() => {
             retirement::overlapped(case, spec, rotation).err().map(Err)
         }
         _ => None,

@@ -54,11 +54,8 @@ pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Atte
     }
     match case.right(rotation, IntentStep::Promote) {
         Some(right) => {
-            let from = match &attempt.supersedes {
-                // In place AWSCURRENT may stand on what is dead: it is taken from there.
-                Some(superseded) if !in_place::unstoppable(case, rotation) => Some(superseded.clone()),
-                _ => secret.current().cloned(),
-            };
+            // Where this attempt found it, or, in place, where somebody put it since, onto what is dead.
+            let from = secret.current().cloned();
             case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
         }
         None => {
@@ -118,16 +115,9 @@ pub fn in_force(case: Case<'_>, rotation: &Rotation, attempt: &Attempt, secret: 
         };
     }
     match current {
-        // P20: doom is final. Moved back onto what is being revoked, it goes forward again, where that works.
+        // P20: doom is final. Moved back onto what is being revoked, it goes forward again, to what works.
         Some(current) if case.journal.unfit(current) || burns(case, rotation, secret, current)? => {
-            let works = !case.journal.unfit(&attempt.version)
-                && case.acceptance(&attempt.version)? == Some(Acceptance::Accepted);
-            let to = attempt.version.clone();
-            if works {
-                case.act(Effect::Promote { to, from: Some(current.clone()), right: None })
-            } else {
-                forward(case, secret, current)
-            }
+            forward(case, secret, current)
         }
         // P11: moved back or on by a person: both live, this rotation ends, the next one owes the loser.
         Some(_) => {

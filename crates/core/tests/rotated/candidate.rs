@@ -1,0 +1,262 @@
+//! The candidate before its promotion: stored, registered, tried, given up.
+
+use jiff::SignedDuration;
+use mes_core::decide::Step;
+use mes_core::effect::Effect;
+use mes_core::facts::{Acceptance, Look, Sight};
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::{Entry, Outcome as Ended, Rejection, Revocation};
+use mes_core::names::{TargetName, VersionId};
+use mes_core::reason::Reason;
+use mes_core::spec::Engine;
+
+use super::world::{Kind, Live, Outcome, World};
+use super::{act, ended, pass, passes, recorded, records, rested, rotated, rotation, waits};
+
+fn is_mint(effect: &Effect) -> bool {
+    matches!(effect, Effect::Mint { .. })
+}
+
+fn is_register(effect: &Effect) -> bool {
+    matches!(effect, Effect::Register { .. })
+}
+
+fn is_promote(effect: &Effect) -> bool {
+    matches!(effect, Effect::Promote { .. })
+}
+
+/// A requested rotation that is about to do this, at a partner that asks for so many acceptances in a row.
+fn requested(kind: Kind, successes: u8, what: &str, stop: impl Fn(&Effect) -> bool) -> World {
+    let mut world = rested(kind);
+    let Engine::Operator(contract) = &mut world.resource.spec.as_mut().unwrap().rotation.engine else { panic!("ours") };
+    contract.successes = successes;
+    world.request("crm-byhand");
+    world.until(what, stop);
+    world
+}
+
+fn candidate(world: &World) -> VersionId {
+    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
+}
+
+fn says(world: &mut World, answer: Acceptance) {
+    let version = candidate(world);
+    world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(answer))));
+}
+
+/// The first one is refused for as long as it takes.
+fn second_attempt(world: &mut World) {
+    passes(world, |world| {
+        says(world, Acceptance::Refused);
+        rotation(world, "crm-byhand").attempt.as_ref().unwrap().number == 2
+    });
+}
+
+/// It is given up: by another attempt, or by waiting for one.
+fn given_up(world: &mut World) -> bool {
+    match rotated(world) {
+        Err(Step::Act(effect)) => records(&effect, |entry| matches!(entry, Entry::Intend { number: 2, .. })),
+        Err(Step::Wait { reason: Reason::AttemptsSpaced, .. }) => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn a_stored_candidate_is_read_back_until_something_follows_from_it_and_not_again() {
+    for kind in [Kind::Slots, Kind::Tagged] {
+        let mut world = requested(kind, 1, "Promote", is_promote);
+        let silent = Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout");
+        world.answers.insert(Look::Version(candidate(&world)), Sight::Version(Err(silent)));
+        assert!(matches!(rotated(&mut world), Err(Step::Act(effect)) if is_promote(&effect)), "{kind:?}");
+    }
+}
+
+#[test]
+fn where_making_it_ends_the_old_one_that_is_written_down_once_it_is_stored_and_elsewhere_it_is_not() {
+    for kind in [Kind::InPlacePartner, Kind::Grace] {
+        let mut world = requested(kind, 2, "Mint", is_mint);
+        let old = world.current().cloned().unwrap();
+        pass(&mut world, 1);
+        let verdict = rotated(&mut world);
+        let (name, entries) = recorded(&verdict);
+        assert_eq!(name, "crm-byhand");
+        assert!(matches!(entries, [Entry::Doom(_, Some(doomed))] if *doomed == old), "{entries:?}");
+        act(&mut world);
+        assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Accepted(1)], "once");
+    }
+    let mut world = requested(Kind::Tagged, 2, "Mint", is_mint);
+    pass(&mut world, 1);
+    assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Accepted(1)]);
+    // Used, it puts the old one on its way out.
+    let mut world = requested(Kind::FirstUse, 2, "Using", |effect| records(effect, |entry| *entry == Entry::Using));
+    act(&mut world);
+    let entries = world.until("Accepted", |effect| records(effect, |entry| matches!(entry, Entry::Accepted(_))));
+    assert!(records(&entries, |entry| matches!(entry, Entry::Doom(..))), "{entries:?}");
+}
+
+#[test]
+fn a_registered_value_that_is_refused_is_registered_anew_for_as_long_as_patience_lasts() {
+    let mut world = requested(Kind::Slots, 1, "Register", is_register);
+    world.pass(|_| Outcome::CrashBefore);
+    says(&mut world, Acceptance::Refused);
+    world.decided();
+    let patience = world.now + world.bounds.acceptance;
+    world.now = patience - SignedDuration::from_nanos(1);
+    assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
+    world.now = patience;
+    assert!(given_up(&mut world));
+    // In place there is nothing to go back to.
+    let mut world = requested(Kind::InPlaceCaller, 1, "Register", is_register);
+    world.pass(|_| Outcome::CrashBefore);
+    world.decided();
+    world.now += SignedDuration::from_hours(1);
+    assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
+}
+
+#[test]
+fn an_accepted_value_that_is_refused_again_is_not_registered_again_but_counted_anew() {
+    let mut world =
+        requested(Kind::Slots, 3, "Accepted", |effect| records(effect, |entry| *entry == Entry::Accepted(2)));
+    says(&mut world, Acceptance::Refused);
+    assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Accepted(0)]);
+    // Counted already, or nothing to count, or announced: it is waited for.
+    let waiting = |successes: u8, what: &str, stop: &dyn Fn(&Effect) -> bool| {
+        let mut world = requested(Kind::Tagged, successes, what, stop);
+        says(&mut world, Acceptance::Refused);
+        waits(&mut world)
+    };
+    let first = |effect: &Effect| records(effect, |entry| *entry == Entry::Accepted(1));
+    assert_eq!(waiting(3, "the first", &first), Reason::CandidateNotAccepted);
+    let promoting = |effect: &Effect| records(effect, |entry| *entry == Entry::Promoting);
+    assert_eq!(waiting(1, "Promoting", &promoting), Reason::CandidateNotAccepted);
+    assert_eq!(waiting(3, "Promote", &is_promote), Reason::CandidateNotAccepted);
+}
+
+#[test]
+fn bytes_that_can_be_nobodys_are_given_up_at_once_unless_awscurrent_may_be_on_its_way() {
+    let accepted = |effect: &Effect| records(effect, |entry| matches!(entry, Entry::Accepted(_)));
+    for answer in [Acceptance::Alien, Acceptance::Malformed] {
+        let mut world = requested(Kind::Tagged, 1, "Accepted", accepted);
+        says(&mut world, answer);
+        assert!(given_up(&mut world));
+        let mut world = requested(Kind::Tagged, 1, "Promote", is_promote);
+        says(&mut world, answer);
+        assert_eq!(waits(&mut world), Reason::CandidateNotAccepted);
+        // Where its use was announced as the promotion is, nothing has moved yet.
+        let mut world = requested(Kind::FirstUse, 1, "Using", |effect| records(effect, |entry| *entry == Entry::Using));
+        act(&mut world);
+        says(&mut world, answer);
+        assert!(given_up(&mut world));
+    }
+}
+
+#[test]
+fn a_refusal_proves_something_once_patience_is_over_and_the_next_attempt_keeps_its_distance() {
+    let mut world = requested(Kind::Tagged, 1, "Mint", is_mint);
+    let announced = rotation(&world, "crm-byhand").attempt.as_ref().unwrap().time;
+    pass(&mut world, 1);
+    says(&mut world, Acceptance::Refused);
+    let patience = world.bounds.acceptance;
+    world.now = announced + patience - SignedDuration::from_nanos(1);
+    assert_eq!(waits(&mut world), Reason::CandidateNotAccepted);
+    world.now = announced + patience;
+    assert!(given_up(&mut world));
+    world.bounds.spacing = SignedDuration::from_mins(10);
+    let earliest = announced + world.bounds.spacing;
+    let spaced = Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(earliest) });
+    assert_eq!(rotated(&mut world), spaced);
+    world.now = earliest - SignedDuration::from_nanos(1);
+    assert_eq!(rotated(&mut world), spaced);
+    world.now = earliest;
+    assert!(matches!(recorded(&rotated(&mut world)).1, [Entry::Intend { number: 2, .. }]));
+}
+
+#[test]
+fn a_rotation_that_undid_itself_says_whether_it_made_way_or_used_up_its_attempts() {
+    for (attempts, stays, expected) in [
+        (1, true, Ended::Superseded),
+        (2, true, Ended::Superseded),
+        (2, false, Ended::Superseded),
+        (1, false, Ended::Exhausted),
+    ] {
+        let mut world = requested(Kind::Tagged, 1, "Mint", is_mint);
+        world.bounds.attempts = attempts;
+        pass(&mut world, 1);
+        world.alarm("crm-alarm", Revocation::WhenProven);
+        assert_eq!(recorded(&rotated(&mut world)), ("crm-byhand", &[Entry::Abort][..]));
+        act(&mut world);
+        if !stays {
+            world.journal.rotations.pop();
+        }
+        passes(&mut world, |world| ended(world, "crm-byhand").is_some());
+        assert_eq!(ended(&world, "crm-byhand"), Some(expected), "{attempts} {stays}");
+    }
+}
+
+// Slots
+
+#[test]
+fn the_slot_of_an_attempt_that_was_given_up_is_filled_only_when_its_calls_are_over_and_the_first_at_once() {
+    let mut world =
+        requested(Kind::Slots, 1, "Intend", |effect| records(effect, |entry| matches!(entry, Entry::Intend { .. })));
+    let (began, over) = (world.now, world.bounds.deadline * 2 + world.bounds.settling);
+    world.until("Register", is_register);
+    assert!(world.now.duration_since(began) < over);
+    second_attempt(&mut world);
+    let again = rotation(&world, "crm-byhand").attempt.as_ref().unwrap().time;
+    world.until("Registering", |effect| records(effect, |entry| *entry == Entry::Registering));
+    assert!(world.now.duration_since(again) >= over, "after {}", world.now.duration_since(again));
+}
+
+#[test]
+fn a_slot_with_a_value_that_is_in_use_or_another_rotations_is_not_overwritten() {
+    let second = || {
+        let mut world = requested(Kind::Slots, 1, "Register", is_register);
+        let first = candidate(&world);
+        second_attempt(&mut world);
+        world.answers.clear();
+        world.until("Registering", |effect| records(effect, |entry| *entry == Entry::Registering));
+        (world, first)
+    };
+    let (mut world, first) = second();
+    let slot = rotation(&world, "crm-byhand").attempt.clone().unwrap().slot;
+    let held = world.live.clone();
+    world.moved_by_hand(&first);
+    assert_eq!(waits(&mut world), Reason::QuotaUsedByOthers(slot.clone()), "a person uses it");
+    let (mut world, first) = second();
+    let target = TargetName::parse("crm").unwrap();
+    let Sight::Target(Ok(Some(mut there))) = world.answer(&Look::Target(target.clone())) else { panic!("it is there") };
+    there.version = Some(first);
+    world.answers.insert(Look::Target(target.clone()), Sight::Target(Ok(Some(there))));
+    assert_eq!(waits(&mut world), Reason::TargetCarriesOld(target), "it was tried");
+    let (mut world, _) = second();
+    world.live.retain(|live| live.slot != slot);
+    world.live.insert(Live { bytes: 8000, slot: slot.clone(), main: true, tag: None });
+    assert_eq!(waits(&mut world), Reason::QuotaUsedByOthers(slot.clone()), "nobody knows whose it is");
+    let seed = VersionId::first(&world.resource.own.uid, 0);
+    world.live.retain(|live| live.slot != slot);
+    world.live.insert(Live { bytes: world.bytes[&seed].0, slot: slot.clone(), main: true, tag: None });
+    assert_eq!(waits(&mut world), Reason::QuotaUsedByOthers(slot), "another's");
+    assert_eq!(held.len(), 2);
+}
+
+// In place
+
+#[test]
+fn in_place_a_candidate_that_is_refused_for_good_is_told_as_lost_and_followed_by_none() {
+    for kind in [Kind::InPlacePartner, Kind::Grace] {
+        let mut world = requested(kind, 1, "Mint", is_mint);
+        let old = world.current().cloned().unwrap();
+        pass(&mut world, 2);
+        says(&mut world, Acceptance::Alien);
+        let verdict = rotated(&mut world);
+        let lost = Entry::End(Ended::CandidateRejected(Rejection::Lost));
+        let paid = recorded(&verdict).1;
+        assert!(matches!(paid, [Entry::Paid(_), end] if *end == lost), "{paid:?}");
+        // But where somebody made something else current that works, it is that.
+        world.bytes.insert(VersionId::parse("put-by-a-person-0123456789abcdef01").unwrap(), (8000, None));
+        world.live.insert(Live { bytes: 8000, slot: None, main: true, tag: None });
+        world.moved_by_hand(&VersionId::parse("put-by-a-person-0123456789abcdef01").unwrap());
+        assert!(given_up(&mut world), "{old:?}");
+    }
+}

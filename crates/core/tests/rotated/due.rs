@@ -1,0 +1,280 @@
+//! When a rotation starts, under which name, and what becomes of those that wait.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use mes_core::decide::Step;
+use mes_core::effect::Effect;
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::{Candidate, Entry, Outcome as Ended, Owed, Revocation, Trigger};
+use mes_core::names::{CredentialId, ObjectName};
+use mes_core::reason::Reason;
+use mes_core::schedule::Schedule;
+use mes_core::spec::{Engine, Onboard};
+use mes_core::status::{View, view};
+
+use super::world::{Kind, World};
+use super::{act, ended, judged, pass, rested, rotated, rotation};
+
+fn scheduled(world: &mut World, rate: &str) {
+    world.resource.spec.as_mut().unwrap().rotation.schedule = Some(Schedule::parse(rate, None, None).unwrap());
+}
+
+fn opened(effect: &Effect) -> (&str, Trigger) {
+    let Effect::Open { rotation, trigger } = effect else { panic!("{effect:?}") };
+    (rotation.as_str(), *trigger)
+}
+
+fn opens(world: &mut World) -> String {
+    match rotated(world) {
+        Err(Step::Act(effect)) => opened(&effect).0.to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How it would end now without having begun, if it does.
+fn ends(world: &mut World, name: &str) -> Option<Ended> {
+    match rotated(world) {
+        Err(Step::Act(Effect::Record { rotation, entries, .. })) if rotation.as_str() == name => match entries[..] {
+            [Entry::End(outcome)] => Some(outcome),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn shown(world: &mut World) -> View {
+    let (_, decision, facts) = world.decided();
+    view(&world.resource, &facts, &world.journal, &decision, &BTreeMap::new(), world.now)
+}
+
+fn promoted(world: &World) -> Timestamp {
+    world.journal.last_promoted().and_then(|last| last.promoted).unwrap()
+}
+
+#[test]
+fn the_day_after_the_attempts_were_used_up_the_next_rotation_starts_at_once() {
+    let mut world = rested(Kind::Tagged);
+    scheduled(&mut world, "rate(4 hours)");
+    world.request("crm-byhand");
+    let failed = world.now;
+    world.journal.rotations.last_mut().unwrap().ended = Some((Ended::Exhausted, failed));
+    let until = failed + SignedDuration::from_hours(24);
+    world.now = until - SignedDuration::from_secs(1);
+    let waits = Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(until) });
+    assert_eq!(rotated(&mut world), waits);
+    world.now = until;
+    assert_eq!(opened(&act(&mut world)).1, Trigger::Schedule);
+}
+
+#[test]
+fn status_says_when_the_next_rotation_starts_and_that_one_is_overdue_once_its_window_has_passed() {
+    let mut world = rested(Kind::Tagged);
+    assert_eq!(shown(&mut world).next_rotation, Some(None), "only on request");
+    scheduled(&mut world, "rate(4 hours)");
+    let next = shown(&mut world).next_rotation.flatten().unwrap();
+    assert!(next > world.now && next > promoted(&world), "{next}");
+    assert_eq!(rotated(&mut world), Err(Step::Wait { reason: Reason::NotDue, until: Some(next) }));
+    world.now = next;
+    assert_eq!(shown(&mut world).next_rotation, Some(Some(next)), "now");
+    let ready = |world: &mut World| {
+        let conditions = shown(world).conditions;
+        conditions.into_iter().find(|condition| condition.kind == "Ready").unwrap().reason
+    };
+    assert_eq!(ready(&mut world), "InService");
+    // It stood still for days.
+    world.now += SignedDuration::from_hours(72);
+    assert_eq!(ready(&mut world), "RotationOverdue");
+}
+
+#[test]
+fn a_rotation_is_named_by_the_highest_number_ever_and_one_and_jokes_do_not_count() {
+    let mut world = rested(Kind::Tagged);
+    scheduled(&mut world, "rate(4 hours)");
+    world.now += SignedDuration::from_hours(8);
+    world.bounds.history = 9;
+    let [first] = &world.journal.rotations[..] else { panic!("{:#?}", world.journal) };
+    assert_eq!(first.name.as_str(), "crm-1");
+    for (earlier, next) in [("crm-7", "crm-8"), ("crm-1000000000", "crm-8"), ("crm-999999999", "crm-1000000000")] {
+        world.request(earlier);
+        world.journal.rotations.last_mut().unwrap().ended = Some((Ended::Cancelled, world.now));
+        assert_eq!(opens(&mut world), next, "after {earlier}");
+    }
+}
+
+#[test]
+fn a_name_that_somebody_squats_is_passed_by_and_one_that_merely_failed_is_tried_again() {
+    for (kind, name) in [(FaultKind::Exists, "crm-3"), (FaultKind::Unsent, "crm-2")] {
+        let mut world = rested(Kind::Tagged);
+        scheduled(&mut world, "rate(4 hours)");
+        world.now += SignedDuration::from_hours(8);
+        let (verdict, mut facts) = judged(&mut world);
+        let Err(Step::Act(effect)) = verdict else { panic!("{verdict:?}") };
+        assert_eq!(opened(&effect).0, "crm-2");
+        facts.tried(&effect, &Err(Fault::new(Place::Cluster, kind, "Test")), world.now);
+        world.tries = facts.tries().clone();
+        world.now += SignedDuration::from_hours(1);
+        assert_eq!(opens(&mut world), name);
+    }
+}
+
+#[test]
+fn what_waits_and_is_deleted_or_restored_ends_before_it_begins() {
+    let mut world = rested(Kind::Tagged);
+    world.request("crm-byhand");
+    let waiting = world.journal.rotations.last_mut().unwrap();
+    (waiting.held, waiting.deleting) = (true, true);
+    assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::Cancelled));
+    world.journal.rotations.last_mut().unwrap().owned = Some(false);
+    assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::Restored));
+    // The operator's own is owned by its resource.
+    let waiting = world.journal.rotations.last_mut().unwrap();
+    (waiting.owned, waiting.deleting) = (Some(true), false);
+    act(&mut world);
+    assert_eq!(ended(&world, "crm-byhand"), None);
+}
+
+#[test]
+fn a_trigger_of_the_operators_with_a_candidate_is_a_forgery_also_when_it_is_due() {
+    let mut world = rested(Kind::Tagged);
+    scheduled(&mut world, "rate(4 hours)");
+    world.now += SignedDuration::from_hours(8);
+    world.made_by_hand("crm-new", false);
+    world.bring("crm-forged", Candidate::FromSecret(ObjectName::parse("crm-new").unwrap()));
+    world.journal.rotations.last_mut().unwrap().trigger = Trigger::Schedule;
+    assert_eq!(ends(&mut world, "crm-forged"), Some(Ended::NotDue));
+    world.journal.rotations.last_mut().unwrap().candidate = None;
+    act(&mut world);
+    act(&mut world);
+    assert!(rotation(&world, "crm-forged").held, "due, and driven");
+}
+
+#[test]
+fn a_first_value_is_minted_by_its_rotation_alone_and_once() {
+    let forged = |change: &dyn Fn(&mut World)| {
+        let mut world = World::new(Kind::Tagged, Onboard::Mint);
+        world.until("Open", |effect| matches!(effect, Effect::Open { .. }));
+        world.request("crm-forged");
+        world.journal.rotations.last_mut().unwrap().trigger = Trigger::Onboarding;
+        change(&mut world);
+        ends(&mut world, "crm-forged") == Some(Ended::NotDue)
+    };
+    assert!(!forged(&|_| {}), "asked for by nobody else, it is the one that mints");
+    assert!(forged(&|world| world.journal.rotations.last_mut().unwrap().trigger = Trigger::Schedule));
+    assert!(forged(&|world| world.resource.noted.onboarded = true));
+    assert!(forged(&|world| {
+        world.request("crm-0");
+        let before = world.journal.rotations.last_mut().unwrap();
+        (before.promoted, before.ended) = (Some(world.now), Some((Ended::Kept, world.now)));
+    }));
+    assert!(forged(&|world| world.resource.spec.as_mut().unwrap().onboard = Onboard::FromSecret));
+}
+
+#[test]
+fn a_second_alarm_is_answered_by_the_first_only_if_that_does_all_that_it_asks_for() {
+    let second = |first: Revocation, second: Revocation| {
+        let mut world = rested(Kind::Tagged);
+        world.alarm("crm-a", first);
+        world.alarm("crm-b", second);
+        world.now += SignedDuration::from_secs(5);
+        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        ended(&world, "crm-b")
+    };
+    use Revocation::{AtOnce, WhenProven};
+    assert_eq!(second(WhenProven, WhenProven), Some(Ended::Merged));
+    assert_eq!(second(AtOnce, WhenProven), Some(Ended::Merged));
+    assert_eq!(second(AtOnce, AtOnce), Some(Ended::Merged));
+    assert_eq!(second(WhenProven, AtOnce), None, "it revokes sooner");
+}
+
+#[test]
+fn an_alarm_is_never_merged_into_a_request_nor_once_it_took_over_what_another_owed() {
+    let waiting = |running: Trigger, owes: bool| {
+        let mut world = rested(Kind::Tagged);
+        world.alarm("crm-a", Revocation::WhenProven);
+        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        let (before, now) = (rotation(&world, "crm-a").created, world.now);
+        world.journal.rotations.last_mut().unwrap().trigger = running;
+        world.alarm("crm-b", Revocation::WhenProven);
+        let alarm = world.journal.rotations.last_mut().unwrap();
+        alarm.created = before;
+        if owes {
+            let id = CredentialId::parse("taken-over").unwrap();
+            alarm.owed.insert(id, Owed { version: None, doomed: Some(now) });
+        }
+        ends(&mut world, "crm-b")
+    };
+    assert_eq!(waiting(Trigger::Compromise, false), Some(Ended::Merged));
+    assert_eq!(waiting(Trigger::Compromise, true), None);
+    assert_eq!(waiting(Trigger::Request, false), None);
+}
+
+#[test]
+fn a_request_is_merged_only_into_a_first_attempt_that_was_announced_after_it_and_goes_on() {
+    let request = |change: &dyn Fn(&mut World)| {
+        let mut world = rested(Kind::Tagged);
+        world.request("crm-a");
+        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        world.request("crm-b");
+        let announced = rotation(&world, "crm-a").attempt.as_ref().unwrap().time;
+        world.journal.rotations.last_mut().unwrap().created = announced - SignedDuration::from_secs(1);
+        change(&mut world);
+        ends(&mut world, "crm-b")
+    };
+    fn running(world: &mut World) -> &mut mes_core::journal::Rotation {
+        world.journal.rotations.iter_mut().find(|rotation| rotation.name.as_str() == "crm-a").unwrap()
+    }
+    assert_eq!(request(&|_| {}), Some(Ended::Merged));
+    let at_the_same_time = |world: &mut World| {
+        let announced = running(world).attempt.as_ref().unwrap().time;
+        world.journal.rotations.last_mut().unwrap().created = announced;
+    };
+    assert_eq!(request(&at_the_same_time), None);
+    assert_eq!(request(&|world| running(world).aborting = true), None);
+    assert_eq!(request(&|world| (running(world).held, running(world).deleting) = (true, true)), None);
+    assert_eq!(request(&|world| running(world).attempt.as_mut().unwrap().number = 2), None);
+}
+
+#[test]
+fn a_credential_that_was_adopted_is_replaced_once_where_that_is_asked_for() {
+    let mut world = rested(Kind::Tagged);
+    world.journal.rotations.clear();
+    let spec = world.resource.spec.as_mut().unwrap();
+    (spec.onboard, spec.rotation.first_immediately) = (Onboard::Adopt, true);
+    world.resource.noted.last_rotation = None;
+    assert_eq!(opened(&act(&mut world)).1, Trigger::Onboarding);
+    world.journal.rotations.clear();
+    world.resource.noted.last_rotation = Some(world.now);
+    assert_eq!(rotated(&mut world), Ok(()));
+    world.resource.noted.last_rotation = None;
+    world.resource.spec.as_mut().unwrap().onboard = Onboard::FromSecret;
+    assert_eq!(rotated(&mut world), Ok(()), "AWSCURRENT is no seed of ours");
+}
+
+#[test]
+fn a_rotation_starts_at_its_very_time() {
+    let mut world = rested(Kind::Tagged);
+    let promoted = promoted(&world);
+    let Engine::Operator(contract) = &mut world.resource.spec.as_mut().unwrap().rotation.engine else { panic!() };
+    contract.lifetime = Some(SignedDuration::from_hours(30));
+    let ends = promoted + SignedDuration::from_hours(20);
+    assert_eq!(rotated(&mut world), Err(Step::Wait { reason: Reason::NotDue, until: Some(ends) }));
+    world.now = ends - SignedDuration::from_nanos(1);
+    assert!(matches!(rotated(&mut world), Err(Step::Wait { .. })));
+    world.now = ends;
+    assert_eq!(opened(&act(&mut world)).1, Trigger::Expiry);
+    world.journal.rotations.pop();
+    scheduled(&mut world, "rate(4 hours)");
+    assert_eq!(opened(&act(&mut world)).1, Trigger::Schedule, "both are due");
+}
+
+#[test]
+fn where_nothing_rotates_a_request_is_told_so() {
+    let mut world = rested(Kind::Tagged);
+    let spec = world.resource.spec.as_mut().unwrap();
+    (spec.onboard, spec.rotation.engine) = (Onboard::Observe, Engine::None);
+    world.request("crm-byhand");
+    assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::EngineNotSupported));
+    pass(&mut world, 3);
+    assert_eq!(ended(&world, "crm-byhand"), Some(Ended::EngineNotSupported));
+}

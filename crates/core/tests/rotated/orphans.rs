@@ -1,0 +1,184 @@
+//! What an earlier attempt or somebody else left, before anything new is made.
+
+use jiff::SignedDuration;
+use mes_core::decide::Step;
+use mes_core::effect::Effect;
+use mes_core::facts::{Acceptance, Look, Replica, Sight};
+use mes_core::journal::{Entry, Outcome as Ended, Revocation};
+use mes_core::names::{CredentialId, Region, Tag, VersionId};
+use mes_core::reason::Reason;
+use mes_core::spec::Onboard;
+
+use super::world::{Kind, Live, Outcome, World};
+use super::{act, asks, ended, pass, passes, recorded, records, rested, rotated, rotation, waits};
+
+fn is_intend(effect: &Effect) -> bool {
+    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
+}
+
+/// Its finalizers are on it: what is next is its attempt.
+fn asked(world: &mut World) {
+    world.request("crm-next");
+    act(world);
+    act(world);
+}
+
+#[test]
+fn what_a_rotation_that_is_gone_left_is_ended_before_anything_new_is_announced() {
+    let mut world = rested(Kind::Tagged);
+    let gone = VersionId::parse("77777777-0000-4000-8000-000000000000-1").unwrap();
+    let tag = Tag::of(&world.resource.own.cluster, &gone);
+    world.live.insert(Live { bytes: 8000, slot: None, main: false, tag: Some(tag) });
+    asked(&mut world);
+    let verdict = rotated(&mut world);
+    assert!(matches!(recorded(&verdict).1, [Entry::Doom(_, Some(version))] if *version == gone), "{verdict:?}");
+}
+
+#[test]
+fn an_attempt_that_was_given_up_is_ended_before_the_one_after_the_next_is_announced() {
+    let mut world = rested(Kind::Tagged);
+    asked(&mut world);
+    let first = VersionId::of(&rotation(&world, "crm-next").uid, 1);
+    let third = |effect: &Effect| records(effect, |entry| matches!(entry, Entry::Intend { number: 3, .. }));
+    let mut stored = false;
+    passes(&mut world, |world| {
+        if let Some(version) = rotation(world, "crm-next").version().cloned() {
+            world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+        }
+        stored |= world.is_live(&first);
+        matches!(rotated(world), Err(Step::Act(effect)) if third(&effect))
+    });
+    assert!(stored && !world.is_live(&first), "{:?}", world.live);
+}
+
+#[test]
+fn the_partner_is_asked_what_there_is_before_an_attempt_and_not_again_before_its_first_create() {
+    let lists = |look: &Look| matches!(look, Look::Credentials { .. });
+    let mut world = rested(Kind::Tagged);
+    asked(&mut world);
+    assert!(asks(&world, lists).is_some());
+    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    assert_eq!(asks(&world, lists), None);
+    // Of our own making: it takes no place before it is registered.
+    let mut world = rested(Kind::Slots);
+    asked(&mut world);
+    world.until("Compose", |effect| matches!(effect, Effect::Compose { .. }));
+    world.pass(|_| Outcome::CrashBefore);
+    world.until("Compose", |effect| matches!(effect, Effect::Compose { .. }));
+    assert_eq!(rotation(&world, "crm-next").attempt.as_ref().unwrap().number, 2);
+    assert_eq!(asks(&world, lists), None);
+}
+
+/// A person went back in the overlap: of two places none is free.
+fn full() -> (World, VersionId) {
+    let mut world = rested(Kind::Untagged);
+    world.request("crm-byhand");
+    world.until("Promoted", |effect| records(effect, |entry| *entry == Entry::Promoted));
+    pass(&mut world, 1);
+    let left = world.current().cloned().unwrap();
+    let back = rotation(&world, "crm-byhand").attempt.clone().unwrap().supersedes.unwrap();
+    world.moved_by_hand(&back);
+    passes(&mut world, |world| ended(world, "crm-byhand").is_some());
+    assert_eq!((ended(&world, "crm-byhand"), world.live.len()), (Some(Ended::Kept), 2));
+    pass(&mut world, 5);
+    (world, left)
+}
+
+#[test]
+fn what_was_kept_makes_room_once_all_carry_what_is_in_use_or_at_once_on_a_persons_word() {
+    for (revocation, waits_first) in [(Revocation::WhenProven, true), (Revocation::AtOnce, false)] {
+        let (mut world, left) = full();
+        world.alarm("crm-alarm", revocation);
+        act(&mut world);
+        act(&mut world);
+        let region = Region::parse("eu-west-1").unwrap();
+        let behind = Sight::Replica(Ok(Some(Replica { current: None })));
+        world.answers.insert(Look::Replica(region.clone()), behind);
+        if waits_first {
+            assert_eq!(waits(&mut world), Reason::RegionCarriesOld(region));
+            world.answers.clear();
+        }
+        let verdict = rotated(&mut world);
+        assert!(matches!(recorded(&verdict).1, [Entry::Doom(_, Some(version))] if *version == left), "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_last_place_that_is_taken_is_named_if_it_may_be_ours_and_is_somebodys_if_it_is_in_force() {
+    for (main, expected) in [
+        (false, Reason::LastPlaceTaken(CredentialId::parse("unknown-8000").unwrap())),
+        (true, Reason::QuotaUsedByOthers(None)),
+    ] {
+        let mut world = rested(Kind::Untagged);
+        world.live.insert(Live { bytes: 8000, slot: None, main, tag: None });
+        asked(&mut world);
+        assert_eq!(waits(&mut world), expected);
+        world.live.retain(|live| live.bytes != 8000);
+        world.until("Intend", is_intend);
+    }
+}
+
+#[test]
+fn a_stray_that_the_partner_says_is_revoked_and_lists_still_is_paid() {
+    let mut world = rested(Kind::Tagged);
+    asked(&mut world);
+    world.until("Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    world.delete_rotation(&rotation(&world, "crm-next").name.clone());
+    world.until("Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
+    let listed = world.live.clone();
+    pass(&mut world, 1);
+    world.live = listed;
+    let verdict = rotated(&mut world);
+    assert!(matches!(recorded(&verdict), ("crm-next", [Entry::Paid(_)])), "{verdict:?}");
+}
+
+#[test]
+fn before_the_first_value_is_in_use_a_label_that_aws_put_on_a_stray_keeps_it_from_nothing() {
+    let mut world = World::new(Kind::Tagged, Onboard::Mint);
+    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    pass(&mut world, 1);
+    let (name, first) = (world.journal.open().unwrap().name.clone(), world.current().cloned().unwrap());
+    world.delete_rotation(&name);
+    passes(&mut world, |world| world.journal.rotations.iter().all(|rotation| rotation.name != name));
+    assert!(!world.is_live(&first), "{:#?}", world.journal);
+}
+
+// Where the partner shows a pending one again
+
+#[test]
+fn a_lost_candidate_that_the_next_create_gives_back_takes_no_place() {
+    let mut world = rested(Kind::Staged);
+    asked(&mut world);
+    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.pass(|_| Outcome::Torn);
+    let creates = world.creates;
+    passes(&mut world, |world| ended(world, "crm-next").is_some());
+    assert_eq!((ended(&world, "crm-next"), world.creates), (Some(Ended::Revoked), creates));
+}
+
+#[test]
+fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_for_what_it_is() {
+    for stored in [true, false] {
+        let mut world = rested(Kind::Staged);
+        asked(&mut world);
+        world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+        world.pass(|_| if stored { Outcome::Fine } else { Outcome::Torn });
+        world.delete_rotation(&rotation(&world, "crm-next").name.clone());
+        act(&mut world);
+        world.decided();
+        world.now += SignedDuration::from_mins(1);
+        let listing = asks(&world, |look| matches!(look, Look::Credentials { .. })).unwrap();
+        let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+        shown.iter_mut().filter(|credential| !credential.main).for_each(|credential| credential.versions.clear());
+        let pending = shown.iter().find(|credential| !credential.main).unwrap().id.clone();
+        world.answers.insert(listing, Sight::Credentials(Ok(Some(shown))));
+        if stored {
+            assert_eq!(waits(&mut world), Reason::OrphanSuspected(pending));
+            world.answers.clear();
+            assert!(matches!(recorded(&rotated(&mut world)).1, [Entry::Doom(..)]));
+        } else {
+            let cancelled = Entry::End(Ended::Cancelled);
+            assert_eq!(recorded(&rotated(&mut world)), ("crm-next", &[cancelled][..]), "nobody ever will");
+        }
+    }
+}

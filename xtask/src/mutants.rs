@@ -1,0 +1,54 @@
+//! `cargo xtask mutants`: whether a test of the core notices each small change of the rotation protocol. Called by `main`.
+//!
+//! Which files, and which changes make no difference and why: `.cargo/mutants.toml`. Two rounds, since most changes are
+//! noticed by programs that take a second, and only for the others it pays to run the models.
+
+use std::path::Path;
+use std::{fs, process};
+
+use crate::failure::{Failure, Result, Tried};
+use crate::installed::installed;
+
+const VERSION: &str = "27.1.0";
+const ROUNDS: [&[&str]; 2] =
+    [&["goals", "rotated", "brought", "grants", "in_place", "made_again"], &["laws", "journals", "model"]];
+
+/// Tries every change to files whose path has `file` in it (none: all), and prints the totals. Whether all were noticed.
+pub fn run(file: Option<&str>) -> Result<bool> {
+    let program = installed("cargo-mutants", VERSION)?;
+    let output = crate::workspace_root().join("target/xtask");
+    let lists = output.join("mutants.out");
+    if lists.exists() {
+        fs::remove_dir_all(&lists).tried(|| format!("removing {}", lists.display()))?;
+    }
+    let (mut caught, mut unviable) = (0, 0);
+    for programs in ROUNDS {
+        let mut command = process::Command::new(&program);
+        command.current_dir(crate::workspace_root()).args([
+            "mutants",
+            "--iterate",
+            "--package",
+            "mes-core",
+            "--output",
+        ]);
+        command.arg(&output).args(file.map(|file| ["--re", file]).iter().flatten()).arg("--");
+        command.args(programs.iter().flat_map(|program| ["--test", program]));
+        let status = command.status().tried(|| "starting cargo-mutants".into())?;
+        // 2 and 3: something was missed, or ran out of time.
+        if !matches!(status.code(), Some(0 | 2 | 3)) {
+            return Err(Failure::new(format!("cargo-mutants failed ({status}); see {}", lists.display())));
+        }
+        caught += lines(&lists, "caught.txt").len();
+        unviable += lines(&lists, "unviable.txt").len();
+    }
+    let (missed, late) = (lines(&lists, "missed.txt"), lines(&lists, "timeout.txt").len());
+    missed.iter().for_each(|missed| println!("missed: {missed}"));
+    let total = caught + missed.len() + unviable + late;
+    println!("{total} mutants, {caught} caught, {} missed, {unviable} unviable, {late} timed out", missed.len());
+    Ok(missed.is_empty())
+}
+
+fn lines(folder: &Path, name: &str) -> Vec<String> {
+    let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
