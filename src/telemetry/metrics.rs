@@ -130,6 +130,7 @@ pub fn table() -> Vec<Description> {
         RESOURCES,
         OVERDUE_MOST,
         PENDING_ALL,
+        OWING,
         RESOURCE_READY,
         RESOURCE_OVERDUE,
         RESOURCE_PENDING,
@@ -403,6 +404,7 @@ mod tests {
         let fault = Fault::new(Place::Partner, FaultKind::Denied, "401");
         metrics.counted(Place::Partner, "PostgreSQLRole", "list", "401");
         metrics.reconcile_failed(&fault);
+        metrics.owing(&ObjectName::parse("default").unwrap(), 1);
         metrics.observe(&Uid::parse("u1").unwrap(), line(Some(true), overdue_since));
         metrics
     }

@@ -24,7 +24,7 @@ const KINDS: [Kind; 4] = [Kind::Slots, Kind::Staged, Kind::Tagged, Kind::Untagge
 /// The partner, its account or the admin credential is gone.
 fn partner_gone(world: &mut World, gone: bool) {
     let fault = || Fault::new(Place::Partner, FaultKind::Denied, "AdminMissing");
-    world.blind = gone.then(|| fault());
+    world.blind = gone.then(fault);
 }
 
 /// A resource in its second life that has just superseded what was in use, with everything delivered.
