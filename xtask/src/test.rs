@@ -2,16 +2,13 @@
 //!
 //! cargo builds all test programs at once, and Go the control plane meanwhile; then each program runs by itself, so
 //! that a class is a set of programs and nothing is built twice with other features. The class of a program follows
-//! from its package and name (see [`Class::of`]): a new test file is in a class without a line here. Classes that mostly
-//! wait, ask servers and think run beside one another.
+//! from its package and name (see [`Class::of`]): a new test file is in a class without a line here.
 //! Called by `main`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -31,7 +28,7 @@ use crate::sim;
 /// By which seed proptest draws its cases.
 const PROPERTIES: &str = "PROPTEST_RNG_SEED";
 
-/// A class of checks and tests.
+/// A class of checks and tests, in the order in which they run: first what can run while Go builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Class {
     /// `cargo xtask lint`
@@ -50,17 +47,6 @@ pub enum Class {
     E2e,
 }
 
-/// Classes that run one after the other, while those of other lanes run, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Lane {
-    /// They take all of a processor, and what the others leave.
-    Thinking,
-    /// They start servers and ask them.
-    Asking,
-    /// They wait more than they work.
-    Waiting,
-}
-
 impl Class {
     /// The class of a test program; none for `tidy`, which is part of the lint.
     fn of(package: &str, target: &str, kind: &str) -> Option<Self> {
@@ -73,14 +59,6 @@ impl Class {
             (_, "fuzz" | "sim", _) => Some(Self::Model),
             (_, "e2e", _) => Some(Self::E2e),
             _ => Some(Self::Api),
-        }
-    }
-
-    fn lane(self) -> Lane {
-        match self {
-            Self::Lint | Self::Model | Self::Sandbox => Lane::Thinking,
-            Self::Unit | Self::Servers | Self::Api => Lane::Asking,
-            Self::E2e => Lane::Waiting,
         }
     }
 
@@ -120,25 +98,21 @@ pub fn run(only: &[Class], context: Option<&str>, arguments: &[String]) -> Resul
         heading("lint");
         count("lint", lint::run(), began.elapsed());
     }
-    let control_plane = ControlPlaneBuild(Mutex::new(control_plane));
+    let mut control_plane = ControlPlaneBuild(control_plane);
     if wanted.iter().any(|&class| class != Class::Lint) {
         let began = Instant::now();
         heading("build of the tests");
         match build() {
             Ok(programs) => {
-                heading("the tests");
-                let run = |class: Class| {
+                for &class in wanted.iter().filter(|&&class| class != Class::Lint) {
                     let began = Instant::now();
+                    heading(class.title());
                     let tally = match control_plane.ready_for(class) {
-                        Ok(()) => run_class(class, &programs, context, arguments),
-                        Err(why) => Ok(Outcome::Failed(why).told("the control plane", began.elapsed())),
+                        Ok(()) => run_class(class, &programs, context, arguments)?,
+                        Err(why) => Outcome::Failed(why).told("the control plane", began.elapsed()),
                     };
-                    tally.map(|tally| (class, tally, began.elapsed()))
-                };
-                let classes = wanted.iter().copied().filter(|&class| class != Class::Lint);
-                let mut ran = beside_one_another(classes, context.is_some(), run)?;
-                ran.sort_by_key(|(class, ..)| *class);
-                ran.into_iter().for_each(|(class, tally, took)| count(class.title(), tally, took));
+                    count(class.title(), tally, began.elapsed());
+                }
             }
             Err(failure) => {
                 let tally = Outcome::Failed(failure.to_string()).told("cargo", began.elapsed());
@@ -156,32 +130,8 @@ fn heading(title: &str) {
     println!("\n== {title}");
 }
 
-/// Runs each lane's classes one after the other, the lanes at the same time; `alone`: all of them one after the other, since
-/// they share a cluster. Gives what `run` gave of each.
-fn beside_one_another<T: Send>(
-    classes: impl Iterator<Item = Class>,
-    alone: bool,
-    run: impl Fn(Class) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let mut lanes: BTreeMap<Lane, Vec<Class>> = BTreeMap::new();
-    for class in classes {
-        lanes.entry(if alone { Lane::Waiting } else { class.lane() }).or_default().push(class);
-    }
-    let run = &run;
-    std::thread::scope(|scope| {
-        let lanes: Vec<_> = lanes
-            .into_values()
-            .map(|classes| scope.spawn(move || classes.into_iter().map(run).collect::<Result<Vec<T>>>()))
-            .collect();
-        let ended = lanes.into_iter().map(|lane| {
-            lane.join().unwrap_or_else(|_| Err(Failure::new("running the tests panicked; it is told above")))
-        });
-        ended.collect::<Result<Vec<_>>>().map(|ran| ran.into_iter().flatten().collect())
-    })
-}
-
 /// Go's part of the work, beside cargo's.
-struct ControlPlaneBuild(Mutex<Option<JoinHandle<Result<()>>>>);
+struct ControlPlaneBuild(Option<JoinHandle<Result<()>>>);
 
 fn build_control_plane(there_is_one: bool) -> JoinHandle<Result<()>> {
     let tools = if there_is_one { &[Tool::Kubectl, Tool::Helm][..] } else { &Tool::ALL };
@@ -190,17 +140,16 @@ fn build_control_plane(there_is_one: bool) -> JoinHandle<Result<()>> {
 
 impl ControlPlaneBuild {
     /// Waits for it before the first class that needs it; tells why it failed at each.
-    fn ready_for(&self, class: Class) -> Result<(), String> {
+    fn ready_for(&mut self, class: Class) -> Result<(), String> {
         if !class.needs_a_control_plane() {
             return Ok(());
         }
-        let mut build = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(running) = build.take() else { return Ok(()) };
-        let outcome = running.join().unwrap_or_else(|_| Err(Failure::new("the build of the control plane panicked")));
+        let Some(build) = self.0.take() else { return Ok(()) };
+        let outcome = build.join().unwrap_or_else(|_| Err(Failure::new("the build of the control plane panicked")));
         outcome.map_err(|failure| {
             let why = failure.to_string();
             let again = why.clone();
-            *build = Some(std::thread::spawn(move || Err(Failure::new(again))));
+            self.0 = Some(std::thread::spawn(move || Err(Failure::new(again))));
             why
         })
     }
@@ -283,16 +232,13 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
     for program in programs.iter().filter(|program| program.class == class) {
         let mut command = program.command();
         command.args(arguments);
-        if class.lane() == Lane::Thinking {
-            command = after_the_others(&command);
-        }
         // A change is judged by the same cases each time; the search for new ones is `cargo test`'s, whose seeds differ.
         if std::env::var_os(PROPERTIES).is_none() {
             command.env(PROPERTIES, "1");
         }
         if program.is_the_simulation() {
             // Of schedules a sample; `cargo xtask sim` runs them whole.
-            command.env("MES_SIM_SECONDS", "10").env("MES_SIM_SEEDS", "500");
+            command.env("MES_SIM_SECONDS", "5").env("MES_SIM_SEEDS", "500");
         }
         if class == Class::E2e {
             // They wait more than they work, and each of these threads has a control plane of its own.
@@ -301,28 +247,19 @@ fn run_class(class: Class, programs: &[Program], context: Option<&str>, argument
         if let Some(context) = context {
             command.env(CONTEXT, context);
         }
-        tally += run_tests(class.title(), &program.name, command)?;
+        tally += run_tests(&program.name, command)?;
     }
     if class == Class::Unit {
         let mut command = cargo();
         command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
-        tally += run_tests(class.title(), "examples in the documentation", command)?;
+        tally += run_tests("examples in the documentation", command)?;
     }
     Ok(tally)
 }
 
-/// The same command, which leaves the processors to whoever else wants them.
-fn after_the_others(command: &Command) -> Command {
-    let mut nice = Command::new("nice");
-    nice.args(["-n", "10"]).arg(command.get_program()).args(command.get_args());
-    nice.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.get_current_dir().map(|folder| nice.current_dir(folder));
-    nice
-}
-
 /// Runs a program of libtest's, or cargo running some, and counts by its lines `test result: …`. What it prints goes
-/// through, each line with its class before it: classes run at the same time.
-fn run_tests(class: &str, name: &str, mut command: Command) -> Result<Tally> {
+/// through.
+fn run_tests(name: &str, mut command: Command) -> Result<Tally> {
     let scratch = Scratch::new("tests")?;
     let skips = scratch.path().join("skipped");
     let mut child = command
@@ -332,7 +269,7 @@ fn run_tests(class: &str, name: &str, mut command: Command) -> Result<Tally> {
         .spawn()
         .tried(|| format!("starting {name}"))?;
     let output = child.stdout.take().ok_or_else(|| Failure::new(format!("{name} has no output")))?;
-    println!("{class:<11}-- {name}");
+    println!("-- {name}");
     let mut tally = Tally::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line.tried(|| format!("reading what {name} says"))?;
@@ -341,13 +278,13 @@ fn run_tests(class: &str, name: &str, mut command: Command) -> Result<Tally> {
             tally += counted;
         }
         if !line.trim().is_empty() {
-            println!("{class:<11}{line}");
+            println!("   {line}");
         }
     }
     let status = child.wait().tried(|| format!("waiting for {name}"))?;
     let skips = fs::read_to_string(&skips).unwrap_or_default();
     for skip in skips.lines() {
-        println!("{class:<11}skipped: {skip}");
+        println!("   skipped: {skip}");
         // libtest saw it pass.
         tally.passed = tally.passed.saturating_sub(1);
         tally.skipped += 1;
@@ -405,7 +342,7 @@ mod tests {
     fn a_program_that_crashes_is_a_failure() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo 'running 3 tests'; exit 101"]);
-        assert_eq!(run_tests("unit", "crash", command).unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert_eq!(run_tests("crash", command).unwrap(), Tally { failed: 1, ..Tally::default() });
     }
 
     #[test]
@@ -413,6 +350,6 @@ mod tests {
         let mut command = Command::new("sh");
         let said = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         command.args(["-c", &format!("echo 'a_test: no PostgreSQL' >> \"${SKIPPED}\"; echo '{said}'")]);
-        assert_eq!(run_tests("unit", "skip", command).unwrap(), Tally { passed: 2, failed: 0, skipped: 1 });
+        assert_eq!(run_tests("skip", command).unwrap(), Tally { passed: 2, failed: 0, skipped: 1 });
     }
 }
