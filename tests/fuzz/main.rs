@@ -20,6 +20,9 @@ const SECONDS: &str = "MES_FUZZ_SECONDS";
 /// Cases of a target in the normal tests, and between two looks at the clock.
 const CASES: u32 = 600;
 
+/// How long a text gets by repetition, in bytes: five repeated repetitions would fill the machine.
+const LONGEST: usize = 1 << 20;
+
 /// Runs `check`, which panics on a fault, on the corpus and on texts made of it and of these words.
 fn fuzz(name: &str, words: &'static [&'static str], corpus: &'static [&'static str], check: impl Fn(&str)) {
     let began = Instant::now();
@@ -87,7 +90,8 @@ fn edited(text: String, edit: &Edit) -> String {
         }
         Edit::Repeat(from, to, times) => {
             let (from, to) = ordered(place(from), place(to));
-            format!("{}{}{}", &text[..to], text[from..to].repeat(usize::from(*times)), &text[to..])
+            let most = LONGEST.saturating_sub(text.len()) / (to - from).max(1);
+            format!("{}{}{}", &text[..to], text[from..to].repeat(usize::from(*times).min(most)), &text[to..])
         }
     }
 }

@@ -37,7 +37,10 @@ pub fn run(minutes: u32, target: Option<&str>) -> Result<bool> {
         let text = String::from_utf8_lossy(&output.stdout);
         let total = text.lines().find(|line| line.starts_with("fuzz "));
         fine &= output.status.success() && total.is_some();
-        totals.push(total.map_or_else(|| format!("fuzz {name}: FOUND SOMETHING; it is printed above"), str::to_owned));
+        let total = total.map_or_else(|| format!("fuzz {name}: FOUND SOMETHING; it is printed above"), str::to_owned);
+        // Also now: what comes after may take hours, or the machine with it.
+        println!("{total}");
+        totals.push(total);
     }
     println!();
     totals.iter().for_each(|total| println!("{total}"));
