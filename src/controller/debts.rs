@@ -60,10 +60,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
         if meant(context).contains(secret) || !context.lease.is_leader() {
             return None;
         }
-        let Some(subject) = Subject::outlived(context, secret, claim, debt) else {
-            tracing::warn!(namespace = %claim.namespace, secret = %secret.1, "an AWS secret owes a revocation in words that this version does not read");
-            return None;
-        };
+        let subject = Subject::outlived(context, secret, claim, debt)?;
         if let Err(refused) = &subject.resource.spec {
             return Some(refused.clone());
         }

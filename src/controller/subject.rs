@@ -164,7 +164,7 @@ fn wire_of_a_debt(store: &ObjectName, secret: &SecretName, claim: &Claim, debt: 
         "apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret",
         "metadata": {
             "name": name, "namespace": claim.namespace.as_str(), "uid": claim.uid.as_str(),
-            "creationTimestamp": "9999-12-30T00:00:00Z", "deletionTimestamp": "9999-12-30T00:00:00Z",
+            "creationTimestamp": "9999-12-31T00:00:00Z", "deletionTimestamp": "9999-12-31T00:00:00Z",
         },
         "spec": {
             "partner": {

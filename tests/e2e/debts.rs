@@ -134,7 +134,7 @@ fn t29_a_resource_or_a_rotation_deleted_in_its_overlap_loses_no_revocation() {
     for name in ["lost", "kept"] {
         assert!(world.logs_in("payments", name) && works(&world, &stored_name("payments", name)));
     }
-    let events = world.get(&["events.events.k8s.io", "-n", "payments"]).to_string();
+    let events = world.get(&["events", "-n", "payments"]).to_string();
     assert!(events.contains("RevocationOutstanding"), "told while the resource was there");
     drop(operator);
     world.plane.kubectl_ok(["delete", "mes", "-n", "payments", "kept"]).unwrap_or_default();
