@@ -6,7 +6,6 @@
 mod budget;
 mod claims;
 mod context;
-mod debts;
 mod look;
 mod memory;
 mod outside;

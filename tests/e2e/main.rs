@@ -14,7 +14,6 @@ mod brought;
 mod campaign;
 mod canary;
 mod claims;
-mod debts;
 mod deletion;
 mod iam;
 mod idle;

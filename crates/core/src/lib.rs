@@ -6,7 +6,6 @@
 #![deny(missing_docs)]
 
 pub mod case;
-pub mod debt;
 pub mod decide;
 pub mod duration;
 pub mod effect;
