@@ -26,7 +26,6 @@ use serde_json::{Value as Json, json};
 /// The bearer of whoever administers, at every host.
 pub(crate) const ADMIN: &str = "synthetic-administrator-0123456789";
 
-
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 static ADMIN_FORMAT: Format = Format::new(&[Field::required("bearer", Pattern::TOKEN, "bearer of the administrator")]);

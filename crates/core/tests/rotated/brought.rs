@@ -104,7 +104,7 @@ fn an_attempt_is_announced_only_when_no_earlier_call_can_end_what_a_person_put_i
     let announced_after = |kind: Kind, change: &dyn Fn(&mut World)| {
         let mut world = rested(kind);
         world.now += SignedDuration::from_hours(1);
-        world.decided();
+        let _ = world.decided();
         world.made_by_hand("crm-new", false);
         change(&mut world);
         world.bring("crm-own", secret("crm-new"));
@@ -267,7 +267,7 @@ fn giving_way(change: &dyn Fn(&mut World)) -> World {
     change(&mut world);
     assert_eq!(recorded(&rotated(&mut world)), ("crm-byhand", &[Entry::Abort][..]));
     act(&mut world);
-    world.decided();
+    let _ = world.decided();
     world.now += SignedDuration::from_mins(1);
     world
 }

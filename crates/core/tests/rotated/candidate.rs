@@ -99,7 +99,7 @@ fn a_registered_value_that_is_refused_is_registered_anew_for_as_long_as_patience
     let mut world = requested(Kind::Slots, 1, "Register", is_register);
     world.pass(|_| Outcome::CrashBefore);
     says(&mut world, Acceptance::Refused);
-    world.decided();
+    let _ = world.decided();
     let patience = world.now + world.bounds.acceptance;
     world.now = patience - SignedDuration::from_nanos(1);
     assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
@@ -108,7 +108,7 @@ fn a_registered_value_that_is_refused_is_registered_anew_for_as_long_as_patience
     // In place there is nothing to go back to.
     let mut world = requested(Kind::InPlaceCaller, 1, "Register", is_register);
     world.pass(|_| Outcome::CrashBefore);
-    world.decided();
+    let _ = world.decided();
     world.now += SignedDuration::from_hours(1);
     assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
 }

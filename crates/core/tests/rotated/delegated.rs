@@ -204,7 +204,9 @@ fn a_rotation_of_awss_that_the_sweep_shows_under_way_is_looked_at_and_no_rest() 
     let asks = |world: &World, pending: Option<VersionId>| {
         let mut glimpse = world.glimpse();
         let line = glimpse.sweep.as_mut().unwrap();
-        pending.map(|version| line.versions.entry(version).or_default().extend(stages(&[Stage::PENDING])));
+        if let Some(version) = pending {
+            line.versions.entry(version).or_default().extend(stages(&[Stage::PENDING]));
+        }
         let facts = Facts::at_a_glance(glimpse, world.bounds.clone(), world.tries.clone());
         let decision = mes_core::decide::decide(&world.resource, &facts, &world.journal, world.now);
         (matches!(decision.next(), Err(Step::Look(_))), decision.verdict(Goal::Rotated).cloned())

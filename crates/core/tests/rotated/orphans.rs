@@ -165,7 +165,7 @@ fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_
         world.pass(|_| if stored { Outcome::Fine } else { Outcome::Torn });
         world.delete_rotation(&rotation(&world, "crm-next").name.clone());
         act(&mut world);
-        world.decided();
+        let _ = world.decided();
         world.now += SignedDuration::from_mins(1);
         let listing = asks(&world, |look| matches!(look, Look::Credentials { .. })).unwrap();
         let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
