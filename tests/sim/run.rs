@@ -234,8 +234,7 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
         }
         if now > bound || stalled(&inner).is_some() && now > bound - CALM + SignedDuration::from_mins(30) {
             let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
-            inner.note(now, &format!("BROKEN L1: {what}"));
-            inner.checkers.report("L1", what);
+            inner.report(now, "L1", what);
             return false;
         }
     }
@@ -267,21 +266,18 @@ async fn silence(world: &Arc<World>, hours: u32) {
     let made = inner.changes.split_off(mark);
     if !made.is_empty() {
         let what = format!("{} changes in {hours} h at rest: {}", made.len(), made[..made.len().min(5)].join(", "));
-        inner.note(now, &format!("BROKEN L1: {what}"));
-        inner.checkers.report("L1", what);
+        inner.report(now, "L1", what);
     }
     let missing = at_rest(&inner.sandbox, &inner.kube, now);
     if !missing.is_empty() {
         let what = format!("at rest no more: {}", missing.join("; "));
-        inner.note(now, &format!("BROKEN L1: {what}"));
-        inner.checkers.report("L1", what);
+        inner.report(now, "L1", what);
     }
     let asked = inner.calls - calls;
     let allowed = u64::from(hours) * quiet_calls(&inner);
     if asked > allowed {
         let what = format!("{asked} calls in {hours} h at rest, {allowed} are enough");
-        inner.note(now, &format!("BROKEN L10: {what}"));
-        inner.checkers.report("L10", what);
+        inner.report(now, "L10", what);
     }
 }
 

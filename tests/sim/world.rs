@@ -470,6 +470,12 @@ impl Inner {
         }
     }
 
+    /// What only the script of a run can judge is broken.
+    pub(crate) fn report(&mut self, now: Timestamp, id: &'static str, what: String) {
+        self.note(now, &format!("BROKEN {id}: {what}"));
+        self.checkers.report(id, what);
+    }
+
     /// What was broken so far.
     pub(crate) fn broken(&self) -> &[Broken] {
         &self.checkers.broken

@@ -12,7 +12,7 @@ use crate::decide::{Decision, Step};
 use crate::effect::{Effect, Right};
 use crate::facts::{Acceptance, Look, Rehearsed, Sight};
 use crate::fault::{Fault, FaultKind, Place};
-use crate::journal::{Entry, IntentStep, Journal};
+use crate::journal::{Attempt, Entry, IntentStep, Journal, Rotation};
 use crate::names::{CredentialId, Revision, TargetName, Uid, VersionId};
 use crate::reason::Reason;
 
@@ -33,6 +33,14 @@ pub enum Mark {
     Promoted(Uid),
     /// The resource's own deletion.
     Deletion,
+}
+
+impl Mark {
+    /// The newest announcement of an attempt: whoever wrote it may make its call, and nobody else until that is over.
+    pub fn announced(rotation: &Rotation, attempt: &Attempt) -> Self {
+        let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
+        Self::Announced(right, attempt.time)
+    }
 }
 
 /// What was tried lately for one resource.
@@ -224,7 +232,7 @@ impl Tries {
     }
 }
 
-fn marks(rotation: &crate::journal::Rotation) -> Vec<Mark> {
+fn marks(rotation: &Rotation) -> Vec<Mark> {
     let mut marks: Vec<Mark> = rotation
         .owed
         .iter()
@@ -237,8 +245,7 @@ fn marks(rotation: &crate::journal::Rotation) -> Vec<Mark> {
                 marks.push(Mark::Intent(Right { rotation: rotation.uid.clone(), attempt: attempt.number, step }));
             }
         }
-        let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
-        marks.push(Mark::Announced(right, attempt.time));
+        marks.push(Mark::announced(rotation, attempt));
     }
     if rotation.aborting {
         marks.push(Mark::Abort(rotation.uid.clone()));

@@ -11,7 +11,9 @@ use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, asks, ended, overlapping, pass, passes, recorded, records, rested, rotated, rotation, waits};
+use super::{
+    act, asks, candidate, ended, overlapping, pass, passes, recorded, records, rested, rotated, rotation, says, waits,
+};
 
 fn is_intend(effect: &Effect) -> bool {
     records(effect, |entry| matches!(entry, Entry::Intend { .. }))
@@ -36,15 +38,6 @@ fn bringing(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> World {
     world.bring("crm-own", secret("crm-new"));
     world.until(what, stop);
     world
-}
-
-fn candidate(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
-}
-
-fn says(world: &mut World, answer: Acceptance) {
-    let version = candidate(world);
-    world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(answer))));
 }
 
 // Who makes way

@@ -11,7 +11,7 @@ use mes_core::reason::Reason;
 use mes_core::spec::Engine;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, ended, pass, passes, recorded, records, rested, rotated, rotation, waits};
+use super::{act, candidate, ended, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
 
 fn is_mint(effect: &Effect) -> bool {
     matches!(effect, Effect::Mint { .. })
@@ -33,15 +33,6 @@ fn requested(kind: Kind, successes: u8, what: &str, stop: impl Fn(&Effect) -> bo
     world.request("crm-byhand");
     world.until(what, stop);
     world
-}
-
-fn candidate(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
-}
-
-fn says(world: &mut World, answer: Acceptance) {
-    let version = candidate(world);
-    world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(answer))));
 }
 
 /// The first one is refused for as long as it takes.

@@ -17,8 +17,9 @@ mod world;
 
 use mes_core::decide::{Goal, Step, Verdict, decide};
 use mes_core::effect::Effect;
-use mes_core::facts::{Facts, Look};
+use mes_core::facts::{Acceptance, Facts, Look, Sight};
 use mes_core::journal::{Entry, Outcome as Ended, Rotation};
+use mes_core::names::VersionId;
 use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 use world::{Kind, Outcome, World};
@@ -113,6 +114,17 @@ fn overlapping(kind: Kind) -> World {
     let rests = |world: &mut World| matches!(rotated(world), Err(Step::Wait { reason: Reason::WaitingForOverlap, .. }));
     passes(&mut world, |world| rests(world) && world.decided().0 == rotated(world));
     world
+}
+
+/// The version that the open rotation brings in.
+fn candidate(world: &World) -> VersionId {
+    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
+}
+
+/// The partner says this of it from now on.
+fn says(world: &mut World, answer: Acceptance) {
+    let version = candidate(world);
+    world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(answer))));
 }
 
 /// The entries that the goal wants recorded now, and in which rotation.

@@ -12,7 +12,7 @@ use mes_core::reason::Reason;
 use mes_core::spec::{Engine, Onboard};
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, pass, records, rested, rotated, waits};
+use super::{act, candidate, pass, records, rested, rotated, waits};
 
 fn is_promote(effect: &Effect) -> bool {
     matches!(effect, Effect::Promote { .. })
@@ -32,10 +32,6 @@ fn requested(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, 
     world.request("crm-byhand");
     let effect = world.until(what, stop);
     (world, effect)
-}
-
-fn candidate(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
 }
 
 fn owes(effect: &Effect) -> BTreeMap<CredentialId, Option<VersionId>> {

@@ -71,9 +71,7 @@ pub fn stored(
         return give_up(case, contract, rotation, secret);
     };
     if attempt.number > 1 && contract.chooser == Chooser::Partner {
-        let spec = case.spec()?;
-        let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
-        orphans::made_way(case, spec, contract, rotation, secret, listed)?;
+        orphans::made_way(case, contract, rotation, secret)?;
     }
     let basis = attempt.supersedes.clone();
     case.act(match contract.chooser {
@@ -314,12 +312,6 @@ fn may_fill(
     }
     retirement::nobody_holds(case, spec, secret, &there.versions)?;
     if in_use { retirement::in_use_works(case, secret) } else { Ok(()) }
-}
-
-/// The newest announcement of an attempt: whoever wrote it may make its call, and nobody else until that is over.
-pub(super) fn announced(rotation: &Rotation, attempt: &Attempt) -> Mark {
-    let right = Right { rotation: rotation.uid.clone(), attempt: attempt.number, step: attempt.step };
-    Mark::Announced(right, attempt.time)
 }
 
 pub(super) fn mark(rotation: &Rotation, attempt: &Attempt, step: IntentStep) -> Mark {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::case::Case;
 use crate::decide::Verdict;
 use crate::facts::{Credential, StoreSecret};
-use crate::goals::rotated::{promotion, retirement};
+use crate::goals::rotated::{acting, known, promotion, retirement};
 use crate::journal::{Owed, Rotation};
 use crate::names::{Slot, VersionId};
 use crate::partner::{Contract, Recognised};
@@ -79,7 +79,7 @@ pub fn room(
         // It takes the place of what is there.
         return Ok(());
     }
-    if !full(spec, contract, others.len()) {
+    if limit(spec, contract).is_none_or(|limit| others.len() < limit) {
         return Ok(());
     }
     // Full. What an earlier rotation left of ours (kept by a person's decision) is paid here, through the same gate.
@@ -117,22 +117,16 @@ pub fn room(
 
 /// Before an attempt that follows another makes its credential: where there is no room for it beside what the earlier one left,
 /// that goes first.
-pub fn made_way(
-    case: Case<'_>,
-    spec: &Spec,
-    contract: &Contract,
-    rotation: &Rotation,
-    secret: &StoreSecret,
-    listed: &[Credential],
-) -> Verdict {
-    if contract.in_place() || !full(spec, contract, listed.len()) {
-        return Ok(());
-    }
-    swept(case, spec, rotation, secret, listed)
+pub fn made_way(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+    let spec = case.spec()?;
+    let Some(limit) = limit(spec, contract).filter(|_| !contract.in_place()) else { return Ok(()) };
+    let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    if listed.len() < limit { Ok(()) } else { swept(case, spec, rotation, secret, listed) }
 }
 
-fn full(spec: &Spec, contract: &Contract, live: usize) -> bool {
-    contract.live_limit.into_iter().chain(spec.live_limit).min().is_some_and(|limit| live >= usize::from(limit))
+/// How many may live at the partner at once.
+fn limit(spec: &Spec, contract: &Contract) -> Option<usize> {
+    contract.live_limit.into_iter().chain(spec.live_limit).min().map(usize::from)
 }
 
 /// The partner answered that it is revoked, that was recorded, and it is listed still: the list is older than the answer, or

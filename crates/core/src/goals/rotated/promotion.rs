@@ -59,7 +59,7 @@ pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Atte
             case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
         }
         None => {
-            case.over(&candidate::announced(rotation, attempt), Reason::Settling)?;
+            case.over(&Mark::announced(rotation, attempt), Reason::Settling)?;
             case.record(rotation, vec![Entry::Promoting])
         }
     }
@@ -98,7 +98,7 @@ pub fn used(
             case.record(rotation, owed.into_iter().chain([Entry::Using]).collect())
         }
         None => {
-            case.over(&candidate::announced(rotation, attempt), Reason::Settling)?;
+            case.over(&Mark::announced(rotation, attempt), Reason::Settling)?;
             case.record(rotation, vec![Entry::Using])
         }
     }
