@@ -118,6 +118,7 @@ fn all(size: &Size, campaign: &str, tasks: Vec<Task>) -> Outcome {
                             let kind: String =
                                 broken.to_string().chars().filter(|each| !each.is_ascii_digit()).collect();
                             let kind: String = kind.chars().take(90).collect();
+                            println!("  {campaign}: FAILED {}: {broken}", task.how);
                             let entry = outcome.failed.entry(kind).or_insert_with(|| (0, task.how.clone(), trace));
                             entry.0 += 1;
                         }

@@ -34,6 +34,10 @@ fn is_mint(effect: &Effect) -> bool {
     matches!(effect, Effect::Mint { .. })
 }
 
+fn first_end(world: &World) -> Option<Ended> {
+    world.journal.rotations.iter().find_map(|rotation| rotation.ended).map(|(outcome, _)| outcome)
+}
+
 fn candidate(world: &World) -> VersionId {
     world.journal.open().and_then(|open| open.version()).cloned().unwrap()
 }
@@ -135,24 +139,45 @@ fn a_role_that_somebody_gave_another_password_midway_is_left_alone() {
 }
 
 #[test]
-fn a_create_whose_value_is_lost_is_never_repeated_and_a_person_is_asked() {
+fn a_create_whose_value_is_lost_is_never_repeated_by_who_rotates_itself_and_a_person_is_asked() {
     for kind in [Kind::InPlacePartner, Kind::Grace] {
         let mut world = begun(kind, "the create", is_mint);
-        if kind == Kind::Grace {
-            // It rotates itself: to ask with what was rotated away already ends all of them at some partners.
-            world.without_admin();
-        }
+        // To ask with what was rotated away already ends all of them at some partners.
+        world.without_admin();
         world.pass(|_| Outcome::Torn);
         pass(&mut world, 6000);
-        let ended: Vec<_> = world.journal.rotations.iter().filter_map(|rotation| rotation.ended).collect();
-        assert_eq!(
-            ended.first().map(|(outcome, _)| *outcome),
-            Some(Ended::CandidateRejected(Rejection::Lost)),
-            "{:#?}",
-            world.journal
-        );
+        assert_eq!(first_end(&world), Some(Ended::CandidateRejected(Rejection::Lost)), "{:#?}", world.journal);
         assert_eq!(world.creates, 1, "{kind:?}");
     }
+}
+
+#[test]
+fn where_nothing_works_any_more_the_admin_makes_another_and_the_outage_ends() {
+    let mut world = begun(Kind::InPlacePartner, "the create", is_mint);
+    world.pass(|_| Outcome::Torn);
+    assert!(!world.is_live(world.current().unwrap()), "the old one is dead, and nobody has the new one");
+    pass(&mut world, 6000);
+    assert_eq!(first_end(&world), Some(Ended::RevokedByPartner), "{:#?}", world.journal);
+    assert_eq!(world.creates, 2);
+    let current = world.current().unwrap();
+    assert!(world.is_live(current) && world.live.len() == 1, "{:?}", world.live);
+    assert_eq!(world.target.as_ref().map(|(_, version)| version), Some(current));
+}
+
+#[test]
+fn each_attempt_lost_there_is_an_end_and_the_next_rotation_that_is_asked_for_ends_the_outage() {
+    let mut world = begun(Kind::InPlacePartner, "the create", is_mint);
+    for attempt in 1..=world.bounds.attempts {
+        world.until("a create", is_mint);
+        world.pass(|_| Outcome::Torn);
+        assert_eq!(world.creates, u32::from(attempt));
+    }
+    pass(&mut world, 100);
+    assert_eq!(first_end(&world), Some(Ended::CandidateRejected(Rejection::Lost)), "{:#?}", world.journal);
+    world.request("crm-again");
+    pass(&mut world, 400);
+    assert!(world.is_live(world.current().unwrap()) && world.live.len() == 1, "{:#?}", world.journal);
+    assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
 }
 
 #[test]
@@ -164,8 +189,7 @@ fn while_the_old_one_has_its_grace_the_admin_makes_another_for_the_one_that_was_
         let current = world.current().cloned().unwrap();
         assert!(world.is_live(&current), "{:#?}", world.journal);
     }
-    let ended: Vec<_> = world.journal.rotations.iter().filter_map(|rotation| rotation.ended).collect();
-    assert_eq!(ended.first().map(|(outcome, _)| *outcome), Some(Ended::RevokedByPartner), "{:#?}", world.journal);
+    assert_eq!(first_end(&world), Some(Ended::RevokedByPartner), "{:#?}", world.journal);
     assert_eq!(world.creates, 2);
 }
 

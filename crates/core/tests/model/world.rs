@@ -636,7 +636,10 @@ impl World {
         self.hold(first, "S7", || "one attempt created twice");
         let tag = (self.kind == Kind::Tagged).then(|| tag.clone());
         match self.kind {
-            Kind::InPlacePartner => self.live.clear(),
+            Kind::InPlacePartner => {
+                self.live.clear();
+                self.lost.clear();
+            }
             Kind::Grace => {
                 let end = self.now + GRACE;
                 let ends: Vec<u32> = self.live.iter().map(|live| live.bytes).collect();

@@ -89,7 +89,7 @@ fn judged(search: &Search, state: &State) -> Rest {
     }
     match () {
         // Nothing works but what nobody knows: a person brings a new one.
-        () if world.told_lost() || lost_in_place(&world) => Rest::Told,
+        () if world.told_lost() => Rest::Told,
         // Nothing tells a lost credential from somebody's: its owner ends it, and so it goes on.
         () if waits && there => {
             let mut next = state.clone();
@@ -125,11 +125,6 @@ fn clean(search: &Search, state: &State) -> Option<&'static str> {
         () if world.resource.held && world.resource.deletion.partner == mes_core::spec::Fate::Retain => Some("L1"),
         () => None,
     }
-}
-
-/// Whether the value that took the place of the one in use is lost.
-pub(crate) fn lost_in_place(world: &World) -> bool {
-    matches!(world.kind, Kind::InPlacePartner | Kind::Grace) && !world.lost.is_empty()
 }
 
 /// A lost value without a mark is its owner's to end.

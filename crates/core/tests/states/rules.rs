@@ -243,7 +243,7 @@ pub(crate) fn always(search: &Search, state: &mut State) {
             hold(rotation.held && world.resource.held, "P1");
         }
         let works = |version: &VersionId| world.is_live(version) || world.journal.doomed(version);
-        let between = world.between() || rest::lost_in_place(&world);
+        let between = world.between() || lost_in_place(&world);
         hold(between || world.current().is_some_and(works), "S1");
         let consented = [Kind::InPlaceCaller, Kind::InPlacePartner].contains(&search.kind)
             && world.journal.waiting().next().is_some();
@@ -334,4 +334,9 @@ fn is_wanted(world: &World, version: &VersionId) -> bool {
 
 fn given_up(world: &World, version: &VersionId) -> bool {
     world.journal.rotations.iter().any(|each| each.burned().any(|burned| burned == *version))
+}
+
+/// Whether the value that took the place of the one in use is lost.
+fn lost_in_place(world: &World) -> bool {
+    matches!(world.kind, Kind::InPlacePartner | Kind::Grace) && !world.lost.is_empty()
 }

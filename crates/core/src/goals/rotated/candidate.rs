@@ -66,7 +66,7 @@ pub fn stored(
         let announced = mark(rotation, attempt, IntentStep::Create);
         case.over(&announced, Reason::Settling)?;
         if in_place::begun(contract, rotation) {
-            in_place::without_effect(case, contract, rotation, attempt, &announced)?;
+            in_place::without_effect(case, contract, attempt, &announced)?;
         }
         return give_up(case, contract, rotation, secret);
     };
@@ -186,9 +186,10 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 
 /// P3: the attempt is given up by announcing the next one, or, at the end of patience, the rotation is.
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
-    in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts || rotation.deleting || brought::heir(case, rotation)?.is_some() {
+    let last = made >= case.bounds().attempts || rotation.deleting || brought::heir(case, rotation)?.is_some();
+    in_place::may_give_up(case, contract, rotation, secret, !last)?;
+    if last {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.candidate.is_some() {
@@ -242,12 +243,16 @@ fn intend<T>(
         }
     }
     let listed = case.credentials(acting, known(case, secret))?;
-    // What this announcement gives up is a stray from then on, not before.
-    orphans::swept(case, spec, rotation, secret, listed)?;
+    // What this announcement gives up is a stray from then on, not before. Where nothing works there is no proof by which
+    // to revoke: what is there is replaced, or goes once something works.
+    let out = in_place::is_out(case, contract, current.as_ref())?;
+    if !out {
+        orphans::swept(case, spec, rotation, secret, listed)?;
+    }
     mints::allowed(case, rotation)?;
     let slot = slot(spec, contract, secret, listed);
     orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
-    if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create) {
+    if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create && !out) {
         in_place::prepared(case, spec, secret, current)?;
     }
     let baseline: BTreeSet<_> = listed.iter().map(|credential| credential.id.clone()).collect();

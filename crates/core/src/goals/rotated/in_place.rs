@@ -2,7 +2,8 @@
 //!
 //! Invariant: before that call every later write was tried without effect; from it on the rotation only goes forward, by
 //! the same stored bytes (a value of ours) or by waiting for what a lost answer left (a partner's). Its value lost and what
-//! was in use dead, it says so and asks for nobody's credential again. Called by the lines of the protocol that differ here.
+//! was in use dead, the account's admin makes another, which takes the place of the lost one; who rotates only itself asks
+//! with what is dead never again, and says so. Called by the lines of the protocol that differ here.
 
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
@@ -26,6 +27,14 @@ pub fn begun(contract: &Contract, rotation: &Rotation) -> bool {
     // For what a person brought no call ends anything.
     rotation.candidate.is_none()
         && rotation.attempt.as_ref().is_some_and(|attempt| attempt.supersedes.is_some() && attempt.step >= from)
+}
+
+/// Whether nothing can die any more: AWSCURRENT is refused, and the account's admin can have the partner make another, which
+/// takes the place of whatever is there.
+pub fn is_out(case: Case<'_>, contract: &Contract, current: Option<&VersionId>) -> Verdict<bool> {
+    let Some(current) = current.filter(|_| contract.no_return() == NoReturn::Create) else { return Ok(false) };
+    let dead = case.acceptance(current)? == Some(Acceptance::Refused);
+    Ok(dead && case.spec()?.scope.admin.is_some() && !case.journal.doomed(current))
 }
 
 /// Before the partner makes the candidate: what dies works now, and whoever holds it can be given another.
@@ -57,14 +66,8 @@ pub fn doom(superseded: &VersionId) -> Option<Entry> {
 
 /// A create was announced, its call is over, and no value came of it. Holds if another may be made: what it would have ended
 /// still works, and either the account's admin makes the next one before that dies, or the time is over that the partner
-/// would have left it, so that there surely was no effect. Else the value is lost.
-pub fn without_effect(
-    case: Case<'_>,
-    contract: &Contract,
-    rotation: &Rotation,
-    attempt: &Attempt,
-    announced: &Mark,
-) -> Verdict {
+/// would have left it, so that there surely was no effect. Once it is dead, [`may_give_up`] judges.
+pub fn without_effect(case: Case<'_>, contract: &Contract, attempt: &Attempt, announced: &Mark) -> Verdict {
     let Some(superseded) = &attempt.supersedes else { return Ok(()) };
     let left_some_time = contract.grace().is_some_and(|grace| !grace.is_zero());
     match case.acceptance(superseded)? {
@@ -73,15 +76,21 @@ pub fn without_effect(
         Some(Acceptance::Accepted) => {
             case.over_by(announced, contract.grace().unwrap_or_default(), Reason::GraceRunning)
         }
-        Some(_) => lost(case, rotation),
+        Some(_) => Ok(()),
         None => case.wait(Reason::Settling, 2),
     }
 }
 
-/// P3 in place: an attempt is given up only where something else works. A candidate that is refused, or that somebody's
-/// move of AWSCURRENT passed by, is all there is otherwise.
-pub fn may_give_up(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
-    if !begun(contract, rotation) {
+/// P3 in place: an attempt is given up only where something else works, or where nothing does and another (`again`) may be
+/// made. A candidate that is refused, or that somebody's move of AWSCURRENT passed by, is all there is otherwise.
+pub fn may_give_up(
+    case: Case<'_>,
+    contract: &Contract,
+    rotation: &Rotation,
+    secret: &StoreSecret,
+    again: bool,
+) -> Verdict {
+    if !begun(contract, rotation) || again && is_out(case, contract, secret.current())? {
         return Ok(());
     }
     let current = secret.current().filter(|current| !case.journal.doomed(current));
