@@ -102,6 +102,13 @@ fn a_registered_value_that_is_refused_is_registered_anew_for_as_long_as_patience
     let _ = world.decided();
     world.now += SignedDuration::from_hours(1);
     assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
+    // Announced and made anew, it is waited for as long again, though the first call is long over.
+    act(&mut world);
+    assert!(is_register(&act(&mut world)));
+    says(&mut world, Acceptance::Refused);
+    assert_eq!(waits(&mut world), Reason::CandidateNotAccepted);
+    world.now += SignedDuration::from_hours(1);
+    assert_eq!(recorded(&rotated(&mut world)).1, [Entry::Registering]);
 }
 
 #[test]

@@ -117,13 +117,13 @@ pub fn registered(
             case.act(Effect::Register { version: attempt.version.clone(), acting: acting(spec, secret)?, right })
         }
         // Registered, and not accepted yet; or announced by a process that is gone. The same bytes again change
-        // nothing, so once every older call is over they are announced anew.
+        // nothing, so once every older call is over, the newest included, they are announced anew.
         None => {
             let since = case.first_saw(&mark(rotation, attempt, IntentStep::Register));
             if !in_place && case.now.duration_since(since) >= patience(case, contract) {
                 return give_up(case, contract, rotation, secret);
             }
-            case.over(&mark(rotation, attempt, IntentStep::Register), Reason::CandidateNotAccepted)?;
+            case.over(&Mark::announced(rotation, attempt), Reason::CandidateNotAccepted)?;
             may_fill(case, spec, contract, rotation, attempt, secret)?;
             case.record(rotation, vec![Entry::Registering])
         }
