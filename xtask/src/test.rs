@@ -2,11 +2,12 @@
 //!
 //! cargo builds all test programs at once, and Go the control plane meanwhile; then each program runs by itself, so
 //! that a class is a set of programs and nothing is built twice with other features. The class of a program follows
-//! from its package and name (see [`Class::of`]): a new test file is in a class without a line here.
-//! Called by `main`.
+//! from its package and name (see [`Class::of`]): a new test file is in a class without a line here. The classes run one
+//! after the other, but for the models and the simulation: they take the processor's time that the others leave, above
+//! all the end-to-end tests, which wait more than they work. Called by `main`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
@@ -104,15 +105,9 @@ pub fn run(only: &[Class], context: Option<&str>, arguments: &[String]) -> Resul
         heading("build of the tests");
         match build() {
             Ok(programs) => {
-                for &class in wanted.iter().filter(|&&class| class != Class::Lint) {
-                    let began = Instant::now();
-                    heading(class.title());
-                    let tally = match control_plane.ready_for(class) {
-                        Ok(()) => run_class(class, &programs, context, arguments)?,
-                        Err(why) => Outcome::Failed(why).told("the control plane", began.elapsed()),
-                    };
-                    count(class.title(), tally, began.elapsed());
-                }
+                let run = Run { programs: &programs, context, arguments };
+                let rest: Vec<Class> = wanted.iter().copied().filter(|&class| class != Class::Lint).collect();
+                run.all(&rest, &mut control_plane, &mut count)?;
             }
             Err(failure) => {
                 let tally = Outcome::Failed(failure.to_string()).told("cargo", began.elapsed());
@@ -124,6 +119,89 @@ pub fn run(only: &[Class], context: Option<&str>, arguments: &[String]) -> Resul
     heading("in all");
     told.iter().for_each(|line| println!("{line}"));
     Ok(sum)
+}
+
+/// What the classes are run with.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    programs: &'a [Program],
+    context: Option<&'a str>,
+    arguments: &'a [String],
+}
+
+impl Run<'_> {
+    /// These classes, each told when it is over; the models' last, if they ran beside others.
+    fn all(
+        self,
+        wanted: &[Class],
+        control_plane: &mut ControlPlaneBuild,
+        count: &mut impl FnMut(&'static str, Tally, Duration),
+    ) -> Result<()> {
+        let aside = wanted.len() > 1 && wanted.contains(&Class::Model);
+        std::thread::scope(|scope| {
+            let models = aside.then(|| {
+                println!("the models and the simulation run beside what follows, and are told at the end");
+                scope.spawn(move || {
+                    let (began, mut said) = (Instant::now(), Vec::new());
+                    let tally = self.class(Class::Model, Pace::Patient, &mut said);
+                    (tally, said, began.elapsed())
+                })
+            });
+            for &class in wanted.iter().filter(|&&class| !(aside && class == Class::Model)) {
+                let began = Instant::now();
+                heading(class.title());
+                let tally = match control_plane.ready_for(class) {
+                    Ok(()) => self.class(class, Pace::Quick, &mut io::stdout())?,
+                    Err(why) => Outcome::Failed(why).told("the control plane", began.elapsed()),
+                };
+                count(class.title(), tally, began.elapsed());
+            }
+            if let Some(models) = models {
+                let (tally, said, took) = models.join().map_err(|_| Failure::new("the models' thread panicked"))?;
+                heading(Class::Model.title());
+                io::stdout().write_all(&said).tried(|| "telling of the models".into())?;
+                count(Class::Model.title(), tally?, took);
+            }
+            Ok(())
+        })
+    }
+
+    fn class(self, class: Class, pace: Pace, told: &mut dyn Write) -> Result<Tally> {
+        let mut tally = Tally::default();
+        for program in self.programs.iter().filter(|program| program.class == class) {
+            let mut command = program.command(pace);
+            command.args(self.arguments);
+            // A change is judged by the same cases each time; the search for new ones is `cargo test`'s, whose seeds differ.
+            if std::env::var_os(PROPERTIES).is_none() {
+                command.env(PROPERTIES, "1");
+            }
+            if program.is_the_simulation() {
+                // Of schedules a sample; `cargo xtask sim` runs them whole.
+                command.env("MES_SIM_SECONDS", "5").env("MES_SIM_SEEDS", "500");
+            }
+            if class == Class::E2e {
+                // They wait more than they work, and each of these threads has a control plane of its own.
+                command.env("RUST_TEST_THREADS", "5");
+            }
+            if let Some(context) = self.context {
+                command.env(CONTEXT, context);
+            }
+            tally += run_tests(&program.name, command, told)?;
+        }
+        if class == Class::Unit {
+            let mut command = cargo();
+            command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
+            tally += run_tests("examples in the documentation", command, told)?;
+        }
+        Ok(tally)
+    }
+}
+
+/// Whether a program has its share of the processors, or what others leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Quick,
+    Patient,
 }
 
 fn heading(title: &str) {
@@ -171,7 +249,7 @@ struct Program {
 pub fn end_to_end() -> Result<Command> {
     let programs = built(&["--workspace"])?;
     let program = programs.iter().find(|program| program.class == Class::E2e);
-    program.map(Program::command).ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
+    program.map(|program| program.command(Pace::Quick)).ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
 }
 
 impl Program {
@@ -180,8 +258,14 @@ impl Program {
     }
 
     /// As cargo runs it.
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.path);
+    fn command(&self, pace: Pace) -> Command {
+        let mut command = match pace {
+            Pace::Quick => Command::new(&self.path),
+            Pace::Patient => Command::new("nice"),
+        };
+        if pace == Pace::Patient {
+            command.args(["-n", "15"]).arg(&self.path);
+        }
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command
     }
@@ -227,39 +311,10 @@ fn program(message: &Value) -> Option<Program> {
     Some(Program { class, name: format!("{package}::{target}"), folder, path })
 }
 
-fn run_class(class: Class, programs: &[Program], context: Option<&str>, arguments: &[String]) -> Result<Tally> {
-    let mut tally = Tally::default();
-    for program in programs.iter().filter(|program| program.class == class) {
-        let mut command = program.command();
-        command.args(arguments);
-        // A change is judged by the same cases each time; the search for new ones is `cargo test`'s, whose seeds differ.
-        if std::env::var_os(PROPERTIES).is_none() {
-            command.env(PROPERTIES, "1");
-        }
-        if program.is_the_simulation() {
-            // Of schedules a sample; `cargo xtask sim` runs them whole.
-            command.env("MES_SIM_SECONDS", "5").env("MES_SIM_SEEDS", "500");
-        }
-        if class == Class::E2e {
-            // They wait more than they work, and each of these threads has a control plane of its own.
-            command.env("RUST_TEST_THREADS", "5");
-        }
-        if let Some(context) = context {
-            command.env(CONTEXT, context);
-        }
-        tally += run_tests(&program.name, command)?;
-    }
-    if class == Class::Unit {
-        let mut command = cargo();
-        command.args(["test", "--workspace", "--doc", "--locked", "--quiet"]);
-        tally += run_tests("examples in the documentation", command)?;
-    }
-    Ok(tally)
-}
-
 /// Runs a program of libtest's, or cargo running some, and counts by its lines `test result: …`. What it prints goes
-/// through.
-fn run_tests(name: &str, mut command: Command) -> Result<Tally> {
+/// to `told`.
+fn run_tests(name: &str, mut command: Command, told: &mut dyn Write) -> Result<Tally> {
+    let mut say = |line: std::fmt::Arguments<'_>| writeln!(told, "{line}").tried(|| format!("telling of {name}"));
     let scratch = Scratch::new("tests")?;
     let skips = scratch.path().join("skipped");
     let mut child = command
@@ -269,7 +324,7 @@ fn run_tests(name: &str, mut command: Command) -> Result<Tally> {
         .spawn()
         .tried(|| format!("starting {name}"))?;
     let output = child.stdout.take().ok_or_else(|| Failure::new(format!("{name} has no output")))?;
-    println!("-- {name}");
+    say(format_args!("-- {name}"))?;
     let mut tally = Tally::default();
     for line in BufReader::new(output).split(b'\n') {
         let line = line.tried(|| format!("reading what {name} says"))?;
@@ -278,13 +333,13 @@ fn run_tests(name: &str, mut command: Command) -> Result<Tally> {
             tally += counted;
         }
         if !line.trim().is_empty() {
-            println!("   {line}");
+            say(format_args!("   {line}"))?;
         }
     }
     let status = child.wait().tried(|| format!("waiting for {name}"))?;
     let skips = fs::read_to_string(&skips).unwrap_or_default();
     for skip in skips.lines() {
-        println!("   skipped: {skip}");
+        say(format_args!("   skipped: {skip}"))?;
         // libtest saw it pass.
         tally.passed = tally.passed.saturating_sub(1);
         tally.skipped += 1;
@@ -342,7 +397,7 @@ mod tests {
     fn a_program_that_crashes_is_a_failure() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo 'running 3 tests'; exit 101"]);
-        assert_eq!(run_tests("crash", command).unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert_eq!(run_tests("crash", command, &mut Vec::new()).unwrap(), Tally { failed: 1, ..Tally::default() });
     }
 
     #[test]
@@ -350,6 +405,6 @@ mod tests {
         let mut command = Command::new("sh");
         let said = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s";
         command.args(["-c", &format!("echo 'a_test: no PostgreSQL' >> \"${SKIPPED}\"; echo '{said}'")]);
-        assert_eq!(run_tests("skip", command).unwrap(), Tally { passed: 2, failed: 0, skipped: 1 });
+        assert_eq!(run_tests("skip", command, &mut Vec::new()).unwrap(), Tally { passed: 2, failed: 0, skipped: 1 });
     }
 }
