@@ -3,7 +3,7 @@
 //! The campaigns are tests of `tests/sim`; here they get an environment in which nothing is left out.
 
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use clap::Args;
 
@@ -13,9 +13,13 @@ use crate::failure::{Failure, Result, Tried};
 /// What cargo calls the program, in the profile that is built for it. Also for `test`.
 pub(crate) const PROGRAM: [&str; 6] = ["--profile", "sim", "-p", "managed-external-secrets", "--test", "sim"];
 
-/// What is to be run; without any of these: everything.
+/// What is to be run; without any of these: every campaign, with 500 seeds.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// All that a release is judged by: every campaign with 20,000 seeds (or `--seeds`), each way to break a rule, and the
+    /// state space of the protocol at its widest; takes hours
+    #[arg(long, conflicts_with_all = ["seed", "scenario", "broken"])]
+    whole: bool,
     /// Random worlds: so many seeds
     #[arg(long, value_name = "N")]
     seeds: Option<u64>,
@@ -40,20 +44,24 @@ pub struct Arguments {
     jobs: Option<usize>,
 }
 
+/// What a release asks for.
+const SEEDS: u64 = 20_000;
+
 /// Runs what is asked for, prints what was found, and in the last line how much passed. Whether nothing was found.
 pub fn run(arguments: &Arguments) -> Result<bool> {
     let tests: &[&str] = match arguments {
+        Arguments { whole: true, .. } => &EVERYTHING,
         Arguments { seed: Some(_), .. } | Arguments { at: Some(_), .. } => &["one_run"],
         Arguments { broken: true, .. } => &["each_way_"],
         Arguments { seeds: Some(_), .. } => &["chaos_"],
         Arguments { scenario: Some(_), .. } => &["undisturbed_", "a_crash_", "two_crashes_"],
-        _ => &["undisturbed_", "a_crash_", "two_crashes_", "chaos_", "each_way_"],
+        _ => &EVERYTHING,
     };
     let mut command = cargo();
     command.args(["test", "--quiet", "--locked"]).args(PROGRAM).arg("--").args(tests);
     command.args(["--nocapture", "--test-threads", "1"]).env("MES_SIM_WHOLE", "1");
     let set = [
-        ("MES_SIM_SEEDS", arguments.seeds.map(|seeds| seeds.to_string())),
+        ("MES_SIM_SEEDS", arguments.seeds.or(arguments.whole.then_some(SEEDS)).map(|seeds| seeds.to_string())),
         ("MES_SIM_FROM", Some(arguments.from.to_string())),
         ("MES_SIM_SEED", arguments.seed.map(|seed| seed.to_string())),
         ("MES_SIM_SCENARIO", arguments.scenario.clone()),
@@ -61,6 +69,22 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         ("MES_SIM_JOBS", arguments.jobs.map(|jobs| jobs.to_string())),
     ];
     command.envs(set.into_iter().filter_map(|(name, text)| Some((name, text?))));
+    let (mut passed, mut failed) = told(command)?;
+    if arguments.whole {
+        println!("the state space of the protocol");
+        let mut command = cargo();
+        command.args(["test", "--quiet", "--locked", "--profile", "sim", "-p", "mes-core", "--test", "states", "--"]);
+        command.args(["--nocapture", "--test-threads", "1"]).env("MES_STATES_WHOLE", "1");
+        let (searches_passed, searches_failed) = told(command)?;
+        passed += searches_passed;
+        failed += searches_failed;
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+/// Runs it, lets what it says through, and gives how much passed and failed by its sums.
+fn told(mut command: Command) -> Result<(u64, u64)> {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -78,13 +102,16 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         println!("{line}");
     }
     let status = child.wait().tried(|| "waiting for the simulation".into())?;
-    // One run tells no sum of its own.
-    if passed + failed == 0 {
-        (passed, failed) = if status.success() { (1, 0) } else { (0, 1) };
+    // One run tells no sum of its own; and what ended before it told one has failed.
+    match (status.success(), passed + failed, failed) {
+        (true, 0, _) => Ok((1, 0)),
+        (false, _, 0) => Ok((passed, 1)),
+        _ => Ok((passed, failed)),
     }
-    println!("{passed} passed, {failed} failed");
-    Ok(status.success() && failed == 0)
 }
+
+/// The tests of the program that are campaigns.
+const EVERYTHING: [&str; 5] = ["undisturbed_", "a_crash_", "two_crashes_", "chaos_", "each_way_"];
 
 /// `sim random: 500 passed, 0 failed (61 s)`
 fn counted(line: &str) -> Option<(u64, u64)> {
