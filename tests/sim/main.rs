@@ -73,7 +73,7 @@ fn a_partner_out_of_reach_delays_no_other_partners_rotation() {
 fn one_run() {
     let text = |name: &str| std::env::var(name).ok();
     let setup = match (text("MES_SIM_SEED"), text("MES_SIM_AT")) {
-        (Some(seed), _) => campaign::of_seed(seed.parse().expect("a number"), &campaign::served().0, 24),
+        (Some(seed), _) => campaign::of_seed(seed.parse().expect("a number"), &campaign::served().0, campaign::DAY),
         (None, Some(schedule)) => {
             let name = text("MES_SIM_SCENARIO").unwrap_or_default();
             campaign::of_schedule(&name, &schedule).expect("a scenario's whole name, and a schedule like 386:F2,401:F4")

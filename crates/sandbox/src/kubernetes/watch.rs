@@ -143,6 +143,11 @@ impl ApiServer {
             watch.bookmark = now.checked_add(BOOKMARKS).ok();
         }
         watch.over |= watch.deadline.is_some_and(|deadline| deadline <= now);
-        events.iter().map(|event| Bytes::from(format!("{event}\n"))).collect()
+        let line = |event: &Value| {
+            let mut line = serde_json::to_vec(event).unwrap_or_default();
+            line.push(b'\n');
+            Bytes::from(line)
+        };
+        events.iter().map(line).collect()
     }
 }
