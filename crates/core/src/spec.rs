@@ -43,6 +43,8 @@ pub struct Resource {
     pub generation: i64,
     /// When its deletion was asked for.
     pub deleting: Option<Timestamp>,
+    /// When its namespace's deletion was asked for.
+    pub namespace_deleting: Option<Timestamp>,
     /// Whether our finalizer is on it.
     pub held: bool,
     /// `spec.suspend`.

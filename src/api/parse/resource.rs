@@ -58,6 +58,7 @@ fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Frame {
         own,
         generation: mes.metadata.generation.unwrap_or_default(),
         deleting: mes.metadata.deletion_timestamp.as_ref().map(time),
+        namespace_deleting: None,
         held: held(&mes.metadata),
         suspended: mes.spec.suspend.unwrap_or_default(),
         abandoned: mes.annotations().contains_key(ABANDON),

@@ -109,6 +109,7 @@ pub fn resolve(frame: Frame, written: Result<Written, Reason>, named: Named<'_>)
         own,
         generation: frame.generation,
         deleting: frame.deleting,
+        namespace_deleting: frame.namespace_deleting,
         held: frame.held,
         suspended: frame.suspended,
         abandoned: frame.abandoned,

@@ -54,6 +54,16 @@ pub fn event(effect: &Effect) -> Option<Event> {
             )),
             rotation: None,
         }),
+        Effect::WriteDebt(debt) => Some(Event {
+            warning: true,
+            reason: "RevocationOutstanding",
+            note: printable(&format!(
+                "what is owed at {} can't be paid in time and stands on the AWS secret (labels managed-secrets.io/owed/VERSION); it is revoked from there once the partner, its account and the admin credential allow it",
+                debt.partner_type.as_ref().map_or("the partner", |name| name.as_str()),
+            )),
+            rotation: None,
+        }),
+        Effect::CloseDebt => event("RevocationsPaid", "the AWS secret owes nothing any more".to_owned(), None),
         Effect::Revoke { credential, .. } => event("Revoked", format!("{credential} was revoked at the partner"), None),
         Effect::Record { rotation, entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::Intend { number: 1, .. } => {
@@ -78,6 +88,26 @@ pub fn event(effect: &Effect) -> Option<Event> {
         }),
         _ => None,
     }
+}
+
+/// The event of a resource that goes while something is owed that could be written nowhere: its spec, and with it its secret
+/// and its account, can't be resolved.
+pub fn lost(resource: &Resource, journal: &Journal) -> Option<Event> {
+    if resource.deleting.is_none() || resource.abandoned || resource.spec.is_ok() || journal.pending_revocations() == 0
+    {
+        return None;
+    }
+    let owed: Vec<String> =
+        journal.waiting().flat_map(|rotation| rotation.owed.keys()).map(ToString::to_string).collect();
+    Some(Event {
+        warning: true,
+        reason: "RevocationLost",
+        note: printable(&format!(
+            "the resource went with its finalizer's time, and nobody could write down what it owes: revoke at the partner by hand: {}",
+            owed.join(", ")
+        )),
+        rotation: None,
+    })
 }
 
 /// The events of conditions that changed. `was`: status and reason by type.

@@ -188,7 +188,7 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
     in_place::may_give_up(case, contract, rotation, secret)?;
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    if made >= case.bounds().attempts || rotation.deleting || brought::heir(case, rotation)?.is_some() {
+    if made >= case.bounds().attempts || rotation.deleting.is_some() || brought::heir(case, rotation)?.is_some() {
         return case.record(rotation, vec![Entry::Abort]);
     }
     if rotation.candidate.is_some() {
@@ -212,7 +212,7 @@ pub fn undone_as(
     heir: Option<&Rotation>,
 ) -> Verdict<Outcome> {
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
-    match rotation.deleting {
+    match rotation.deleting.is_some() {
         true => Ok(Outcome::Cancelled),
         false if heir.is_some() => Ok(Outcome::Superseded),
         false if rotation.candidate.is_some() => brought::undone_as(case, spec, contract, rotation, secret),

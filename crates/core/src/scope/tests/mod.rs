@@ -273,6 +273,7 @@ impl World {
             own: self.own.clone(),
             generation: 1,
             deleting: None,
+            namespace_deleting: None,
             held: false,
             suspended: false,
             abandoned: false,
@@ -284,7 +285,7 @@ impl World {
             account: self.account.as_ref().map_or(Reference::Absent, Reference::Found),
             admin_store: self.admin_store.as_ref().or(self.store.as_ref()).map_or(Reference::Absent, Reference::Found),
             admin_arn: self.admin_arn.as_ref(),
-            namespace_labels: &self.labels,
+            namespace_labels: Some(&self.labels),
             older: &self.older,
             partner_type: &types,
         };
