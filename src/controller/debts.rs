@@ -37,6 +37,9 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
         .filter(|(secret, ..)| !of_resources.contains(secret))
         .collect();
     context.tally.owing(&store, owing.len());
+    // Until then nobody is asked for it.
+    let now = context.outside.clock.now();
+    let due = owing.into_iter().filter(|(.., debt)| debt.due().is_none_or(|due| due <= now));
     let context = &context;
     let each = async |(secret, claim, debt): ((ObjectName, SecretName), Claim, Debt)| {
         let _turn = context.sweeps.pays(&secret);
@@ -45,7 +48,7 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
             tracing::warn!(%namespace, secret = %name, reason, message = %why_not, "an AWS secret owes a revocation after its resource, which can't be made yet");
         }
     };
-    futures::stream::iter(owing).for_each_concurrent(AT_ONCE, each).await;
+    futures::stream::iter(due).for_each_concurrent(AT_ONCE, each).await;
 }
 
 /// Every secret that a resource of the cluster means.

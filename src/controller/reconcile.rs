@@ -114,9 +114,7 @@ async fn act(context: &Context, subject: &Subject, facts: &mut Facts, effect: &E
         return;
     }
     counted(context, subject, effect);
-    if let Some(event) =
-        mes_core::status::lost(&subject.resource, &subject.journal).filter(|_| *effect == Effect::Release)
-    {
+    if let Some(event) = mes_core::status::lost(&subject.resource, &subject.journal, effect) {
         tracing::warn!(namespace = %own.namespace, name = %own.name, "what is owed could be written nowhere, and is lost");
         publish::tell(context, subject, &event, now).await;
     }

@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::case::later;
 use crate::journal::{Journal, Rotation};
 use crate::names::{ObjectName, PartnerTypeName, Stage, VersionId};
@@ -58,6 +60,11 @@ impl Debt {
             after: journal.waiting().filter_map(|open| overlapped(open, spec)).max(),
             promised: resource.deleting.map(|_| promised).unwrap_or_default(),
         }
+    }
+
+    /// When it is due, if that is not at once.
+    pub fn due(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.after?).ok()
     }
 
     /// The three texts: with whose rights, with which parameters, and on which terms. `None`: a tag can't hold them.

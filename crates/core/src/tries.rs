@@ -237,6 +237,12 @@ impl Tries {
         self.effects.get(effect).and_then(|failed| pause(failed, now))
     }
 
+    /// Whether an effect of this kind was tried lately that may have happened.
+    pub fn may_have(&self, which: impl Fn(&Effect) -> bool) -> bool {
+        let happened = |failed: &Failed| failed.fault.as_ref().is_none_or(|fault| !fault.surely_nothing_happened());
+        self.effects.iter().any(|(effect, failed)| which(effect) && happened(failed))
+    }
+
     /// The last fault of this effect, whenever it was.
     pub fn fault_of_effect(&self, effect: &Effect) -> Option<&Fault> {
         self.effects.get(effect).and_then(|failed| failed.fault.as_ref())

@@ -197,6 +197,49 @@ fn t29_a_deleted_rotation_leaves_its_debt_on_the_secret_and_its_resource_pays_it
 }
 
 #[test]
+fn t29_what_only_waits_for_its_overlap_is_written_at_once_and_nobody_is_held_until_it_is_over() {
+    for kind in KINDS {
+        let (mut world, old) = superseded(kind);
+        let due = world.journal.indebted().unwrap().promoted.unwrap() + SignedDuration::from_hours(1);
+        world.delete_resource(RETAIN);
+        let began = world.now;
+        while world.resource.held {
+            world.pass(|_| Outcome::Fine);
+            assert!(world.now.duration_since(began) < SignedDuration::from_secs(60), "{kind:?}: {:#?}", world.journal);
+        }
+        assert_eq!(owed(&world), BTreeSet::from([old.clone()]));
+        let written = world.debt.clone().unwrap();
+        assert!(written.due().is_some_and(|at| at >= due && at <= due + SignedDuration::from_secs(1)), "{kind:?}");
+
+        // Whoever takes it back and leaves again, without a journal of his own, does not shorten it.
+        world.journal = Journal::default();
+        (world.resource.held, world.resource.deleting) = (true, None);
+        world.delete_resource(RETAIN);
+        while world.resource.held {
+            let effect = world.pass(|_| Outcome::Fine);
+            assert!(!matches!(effect, Some(Effect::WriteDebt(_) | Effect::Revoke { .. })), "{kind:?}: {effect:?}");
+            assert!(world.now < due, "{kind:?}");
+        }
+        assert_eq!(world.debt, Some(written));
+        assert_eq!(sweeps(&mut world), None, "{kind:?}");
+        assert!(!world.is_live(&old) && world.now >= due && world.is_live(&world.current().unwrap().clone()));
+    }
+}
+
+#[test]
+fn what_no_tag_can_say_is_waited_for_by_the_resource_itself() {
+    let (mut world, old) = superseded(Kind::Tagged);
+    let long = |number: u32| (format!("parameter{number}"), "x".repeat(100));
+    world.resource.spec.as_mut().unwrap().parameters = (0..5).map(long).collect();
+    world.delete_resource(RETAIN);
+    while world.resource.held {
+        let effect = world.pass(|_| Outcome::Fine);
+        assert!(!matches!(effect, Some(Effect::WriteDebt(_))));
+    }
+    assert!(!world.is_live(&old), "it was held until it was paid");
+}
+
+#[test]
 fn a_secret_that_owes_is_not_deleted_and_a_promised_revocation_is_kept_after_the_resource() {
     for (kind, partner) in [(Kind::Tagged, Fate::Retain), (Kind::Tagged, Fate::Remove), (Kind::Slots, Fate::Remove)] {
         let (mut world, old) = superseded(kind);

@@ -96,6 +96,7 @@ fn noted(status: &api::ManagedExternalSecretStatus) -> Noted {
     Noted {
         onboarded: is_true("Onboarded"),
         observed: status.conditions.iter().any(|each| each.type_ == "Onboarded" && each.reason == "Observed"),
+        secret: status.secret.is_some(),
         settled_generation: status.observed_generation.filter(|_| settled),
         version,
         regions: regions.filter_map(|region| Region::parse(&region.name).ok()).collect(),

@@ -3,18 +3,22 @@
 //! Order: an open rotation is undone, or goes on to its promotion → targets → replicas → credentials at the partner → the
 //! secret → finalizers. The deletion itself, read live, is the announcement of every revocation here (PROTOCOL 3). An
 //! adopted or observed secret is never deleted.
+//!
+//! Nobody is held for nothing: a resource for which nothing was ever made ([`untouched`]) goes though its spec, its store or its
+//! account can't be used, and what only waits for its overlap is written on the AWS secret at once (R13).
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::case::Case;
+use crate::debt::Debt;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Bounds, Credential, Ownership, StoreSecret};
 use crate::goals::rotated::{self, orphans, promotion, retirement};
 use crate::goals::standing;
-use crate::journal::{Entry, Outcome};
+use crate::journal::{Entry, Outcome, Owed, Rotation};
 use crate::names::VersionId;
 use crate::reason::Reason;
 use crate::spec::{Fate, Onboard, Resource, Spec};
@@ -28,6 +32,9 @@ pub fn deleted(case: Case<'_>) -> Verdict {
     }
     if !resource.abandoned {
         match settled(case) {
+            Err(Step::Wait { reason, .. } | Step::Blocked(reason))
+                if untouched(case) && (resource.spec.is_err() || reason.is_stalled() || is_late(case)) => {}
+            Err(Step::Wait { reason: Reason::WaitingForOverlap, .. }) if writable(case) => outlived(case)?,
             // Nor does a finalizer that went with the bound come back.
             Err(Step::Wait { .. } | Step::Blocked(_) | Step::Act(Effect::HoldRotation { .. })) if is_late(case) => {
                 outlived(case)?;
@@ -48,6 +55,30 @@ pub fn released_at(resource: &Resource, bounds: &Bounds) -> Option<Timestamp> {
 
 fn is_late(case: Case<'_>) -> bool {
     released_at(case.resource, case.bounds()).is_some_and(|at| case.now >= at)
+}
+
+/// Whether nothing was ever made for the resource, at the partner or in AWS, as far as status, journal, this pass and this
+/// process tell: it was never in service, no AWS secret was seen under its name, no attempt was announced and nothing is owed.
+/// What can't be read may be there.
+pub fn untouched(case: Case<'_>) -> bool {
+    let noted = &case.resource.noted;
+    let served = noted.onboarded || noted.secret || noted.version.is_some() || noted.last_rotation.is_some();
+    let carried = !noted.regions.is_empty() || !noted.targets.is_empty();
+    let swept = case.glimpse().sweep.as_ref().is_some_and(|line| line.arn.is_some() || !line.versions.is_empty());
+    let seen = swept || case.facts.store_secret().is_some();
+    let made = |effect: &Effect| {
+        matches!(effect, Effect::CreateSecret | Effect::CreateManaged { .. } | Effect::Onboard { .. } | Effect::Claim)
+    };
+    !served && !carried && !seen && !case.tries().may_have(made) && case.journal.rotations.iter().all(owes_nothing)
+}
+
+/// Whether all that is owed can be written on the AWS secret: then nobody has to be held until an overlap is over.
+fn writable(case: Case<'_>) -> bool {
+    let (Ok(spec), Some(secret)) = (&case.resource.spec, case.facts.store_secret()) else { return false };
+    let there = |owed: &Owed| owed.version.as_ref().is_some_and(|version| secret.versions.contains_key(version));
+    let held = case.journal.waiting().all(|rotation| !rotation.unreadable && rotation.owed.values().all(there));
+    let debt = Debt::of(case.resource, spec, case.journal);
+    held && debt.parameters.len() == spec.parameters.len() && debt.texts().is_some()
 }
 
 /// What is left is written on the AWS secret, which is not deleted while it owes. Of what can't be resolved nobody can write
@@ -89,7 +120,7 @@ pub fn settled(case: Case<'_>) -> Verdict {
     let spec = match &case.resource.spec {
         Ok(spec) => spec,
         // What can't be resolved can't be reached: with nothing to take along it goes, else a person mends it.
-        Err(_) if keeps_all && case.journal.pending_revocations() == 0 => return Ok(()),
+        Err(_) if keeps_all && case.journal.waiting().all(owes_nothing) => return Ok(()),
         Err(reason) => return Err(Step::Blocked(reason.clone())),
     };
     let found = case.store_secret()?;
@@ -111,6 +142,11 @@ pub fn settled(case: Case<'_>) -> Verdict {
     }
     gone(case, spec, secret)?;
     standing::closed(case, secret)
+}
+
+/// Whether no credential of it is left to be revoked: nothing was announced that may have made one, and nothing superseded.
+fn owes_nothing(rotation: &Rotation) -> bool {
+    rotation.attempt.is_none() && rotation.owed.is_empty() && !rotation.unreadable
 }
 
 fn removes(case: Case<'_>, spec: &Spec) -> bool {

@@ -29,7 +29,10 @@ pub fn released_at(resource: &Resource, deleting: Timestamp, bounds: &Bounds) ->
 
 /// Holds once each of these versions that the store still has is marked as owed, and the secret says how it is paid.
 pub fn stands(case: Case<'_>, spec: &Spec, secret: &StoreSecret, versions: &BTreeSet<VersionId>) -> Verdict {
-    let debt = Debt::of(case.resource, spec, case.journal);
+    let mut debt = Debt::of(case.resource, spec, case.journal);
+    // What stands there already keeps its term, which may be of a journal that is gone.
+    let before = secret.debt.as_ref().filter(|_| secret.owed().next().is_some());
+    debt.after = debt.after.max(before.and_then(|before| before.after));
     // What the partner confirmed in this very deletion is owed no more, whatever the journal says.
     let confirmed = |version: &VersionId| {
         CredentialId::parse(version.as_str()).is_ok_and(|id| case.tries().answered(&case.resource.own.uid, &id))
@@ -82,8 +85,7 @@ fn pay(case: Case<'_>, spec: &Spec, secret: &StoreSecret, version: &VersionId) -
     if in_use || case.tries().answered(debtor, &name) {
         return case.act(Effect::UnmarkOwed { version: version.clone() });
     }
-    let after = secret.debt.as_ref().and_then(|debt| Timestamp::from_second(debt.after?).ok());
-    if let Some(until) = after.filter(|after| case.now < *after) {
+    if let Some(until) = secret.debt.as_ref().and_then(|debt| debt.due()).filter(|due| case.now < *due) {
         return Err(Step::Wait { reason: Reason::WaitingForOverlap, until: Some(until) });
     }
     let acting = acting(spec, secret)?;

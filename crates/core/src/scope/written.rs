@@ -49,6 +49,15 @@ pub struct Written {
     pub targets: Vec<TargetSpec>,
 }
 
+impl Written {
+    /// What of it still counts once the resource is being deleted: nothing is scheduled or begun any more.
+    pub(super) fn leaving(&self) -> Self {
+        let engine = self.rotation.engine;
+        let rotation = WrittenRotation { engine, disruption: true, ..WrittenRotation::default() };
+        Self { rotation, ..self.clone() }
+    }
+}
+
 /// `spec.partner`.
 #[derive(Debug, Clone)]
 pub struct WrittenPartner {

@@ -666,6 +666,7 @@ impl World {
         use mes_core::decide::Goal;
         let holds = |goal| decision.verdict(goal).is_some_and(Result::is_ok);
         self.resource.noted.onboarded |= holds(Goal::Onboarded);
+        self.resource.noted.secret |= self.made && self.resource.spec.is_ok();
         if holds(Goal::Onboarded) {
             self.resource.noted.version = self.current().cloned();
         }

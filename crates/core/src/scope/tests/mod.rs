@@ -2,6 +2,7 @@
 
 mod attacks;
 mod every_type;
+mod leaving;
 mod values;
 
 use super::*;
@@ -14,7 +15,7 @@ use crate::partner::{
 use crate::secret::{Sensitive, Value};
 use crate::spec::{Admin, Deletion, Engine, Fate, Noted, WantedRegion};
 use crate::target::{SecretType, TargetSpec};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 static ADMIN: Format = Format::new(&[]);
 
@@ -267,12 +268,17 @@ fn target(name: &str) -> TargetSpec {
 
 impl World {
     fn resource(&self) -> Resource {
+        self.resource_in(None)
+    }
+
+    /// The same, whose deletion was asked for then.
+    fn resource_in(&self, deleting: Option<Timestamp>) -> Resource {
         let deletion =
             Deletion { targets: Fate::Retain, store: Fate::Retain, partner: Fate::Retain, recovery_window_days: 30 };
         let frame = Frame {
             own: self.own.clone(),
             generation: 1,
-            deleting: None,
+            deleting,
             namespace_deleting: None,
             held: false,
             suspended: false,
