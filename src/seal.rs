@@ -14,12 +14,15 @@ use zeroize::Zeroizing;
 pub enum Domain {
     /// The claim on a secret of AWS: its tags, and where the secret is.
     Claim,
+    /// What a secret owes after its resource: its tags, under which claim, and where the secret is.
+    Debt,
 }
 
 impl Domain {
     fn name(self) -> &'static str {
         match self {
             Self::Claim => "managed-secrets.io/claim/v1",
+            Self::Debt => "managed-secrets.io/debt/v1",
         }
     }
 }

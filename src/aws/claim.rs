@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_secretsmanager::types::Tag;
+use mes_core::debt::Debt;
 use mes_core::facts::Ownership;
-use mes_core::names::Uid;
+use mes_core::names::{Namespace, Region, SecretName, Uid};
 use mes_core::spec::{Claim, RemoteSecret};
 
 use crate::seal::{Domain, Seal};
@@ -26,6 +27,15 @@ const UID: &str = "managed-secrets.io/uid";
 
 /// HMAC over all of the above and where the secret is.
 const SEAL: &str = "managed-secrets.io/seal";
+
+/// With whose rights what is owed is paid: `<account>/<partner type>`; empty = nothing is.
+const OWED: &str = "managed-secrets.io/owed";
+/// With which parameters.
+const OWED_PARAMETERS: &str = "managed-secrets.io/owed-parameters";
+/// On which terms: not before when, and what a deleted resource promised beside.
+const OWED_TERMS: &str = "managed-secrets.io/owed-terms";
+/// HMAC over these, the claim and where the secret is.
+const OWED_SEAL: &str = "managed-secrets.io/owed-seal";
 
 /// The tags of a claim alone: what is put on a secret that others made. `account`: where the secret is.
 pub(super) fn tags(secret: &RemoteSecret, account: &str, seal: &Seal) -> Vec<Tag> {
@@ -80,6 +90,41 @@ pub(super) fn ownership(tags: &[Tag], secret: &RemoteSecret, account: &str, seal
     }
 }
 
+/// The tags of what a secret owes; `None`: nothing any more (the operator may not take tags off), or what no tag can hold.
+pub(super) fn owing(debt: Option<&Debt>, secret: &RemoteSecret, account: &str, seal: &Seal) -> Vec<Tag> {
+    let Some(texts) = debt.and_then(Debt::texts) else { return vec![tag(OWED, ""), tag(OWED_SEAL, "")] };
+    let told = pairs(&secret.claim).map(|(_, value)| value);
+    let told: Vec<&str> = told.into_iter().chain(texts.iter().map(String::as_str)).collect();
+    let sealed = seal.seal(Domain::Debt, &placed(&told, account, &secret.primary, &secret.name));
+    let keys = [OWED, OWED_PARAMETERS, OWED_TERMS, OWED_SEAL];
+    keys.into_iter().zip(texts.iter().chain([&sealed])).map(|(key, value)| tag(key, value)).collect()
+}
+
+/// What a secret in `account` owes, and under which claim, if its tags say so and both are sealed: no tag that somebody else
+/// wrote makes us end anything.
+pub(super) fn owed(
+    tags: &[Tag],
+    account: &str,
+    primary: &Region,
+    name: &SecretName,
+    seal: &Seal,
+) -> Option<(Claim, Debt)> {
+    let said = |key: &str| tags.iter().find(|tag| tag.key() == Some(key)).and_then(Tag::value);
+    let debt = Debt::read([said(OWED)?, said(OWED_PARAMETERS)?, said(OWED_TERMS)?])?;
+    let claim = Claim {
+        owner: said(OWNER)?.to_owned(),
+        cluster: Uid::parse(said(CLUSTER)?).ok()?,
+        namespace: Namespace::parse(said(NAMESPACE)?).ok()?,
+        namespace_uid: Uid::parse(said(NAMESPACE_UID)?).ok()?,
+        uid: Uid::parse(said(UID)?).ok()?,
+    };
+    let told = pairs(&claim).map(|(_, value)| value);
+    let owed: Vec<&str> = told.into_iter().chain([said(OWED)?, said(OWED_PARAMETERS)?, said(OWED_TERMS)?]).collect();
+    let whole = seal.is_over(Domain::Claim, &placed(&told, account, primary, name), said(SEAL)?)
+        && seal.is_over(Domain::Debt, &placed(&owed, account, primary, name), said(OWED_SEAL)?);
+    whole.then_some((claim, debt))
+}
+
 fn sealed(secret: &RemoteSecret, account: &str, seal: &Seal) -> String {
     let told = pairs(&secret.claim).map(|(_, value)| value);
     seal.seal(Domain::Claim, &parts(&told, secret, account))
@@ -87,7 +132,11 @@ fn sealed(secret: &RemoteSecret, account: &str, seal: &Seal) -> String {
 
 /// What is sealed: the claim as its tags say it, and where the secret is, so that tags copied to another prove nothing.
 fn parts<'a>(told: &[&'a str], secret: &'a RemoteSecret, account: &'a str) -> Vec<&'a str> {
-    told.iter().copied().chain([account, secret.primary.as_str(), secret.name.as_str()]).collect()
+    placed(told, account, &secret.primary, &secret.name)
+}
+
+fn placed<'a>(told: &[&'a str], account: &'a str, primary: &'a Region, name: &'a SecretName) -> Vec<&'a str> {
+    told.iter().copied().chain([account, primary.as_str(), name.as_str()]).collect()
 }
 
 fn pairs(claim: &Claim) -> [(&'static str, &str); 5] {
@@ -113,7 +162,8 @@ fn parent(owner: &str) -> Option<&str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use mes_core::names::{Namespace, ObjectName, Region, SecretName};
+    use mes_core::debt::Promised;
+    use mes_core::names::ObjectName;
     use mes_core::spec::Access;
 
     use super::*;
@@ -248,6 +298,39 @@ mod tests {
             assert_eq!(forged(&[(CLUSTER, "cluster-0"), (NAMESPACE_UID, "ns-9"), (SEAL, seal)]), before("res-1"));
         }
         assert_eq!(forged(&[(CLUSTER, "cluster-0"), (OWNER, "mes/pay/other")]), Ownership::Anothers);
+    }
+
+    #[test]
+    fn t53_a_debt_that_is_forged_copied_or_of_another_key_is_none() {
+        let debt = Debt {
+            account: ObjectName::parse("pg-main").ok(),
+            promised: Promised { partner: true, store: None },
+            ..Debt::default()
+        };
+        let at = |mut changed: RemoteSecret, account: &str, key_of: u8, changes: &[(&str, &str)]| {
+            let mut tags = tags(&secret(), ACCOUNT, &key(1));
+            tags.extend(owing(Some(&debt), &secret(), ACCOUNT, &key(1)));
+            for (name, value) in changes {
+                tags.retain(|tag| tag.key() != Some(*name));
+                tags.push(tag(name, value));
+            }
+            changed.tags.clear();
+            owed(&tags, account, &changed.primary, &changed.name, &key(key_of))
+        };
+        assert_eq!(at(secret(), ACCOUNT, 1, &[]), Some((secret().claim, debt.clone())));
+        let elsewhere = RemoteSecret { name: SecretName::parse("mes/pay/victim").unwrap(), ..secret() };
+        assert_eq!(at(elsewhere, ACCOUNT, 1, &[]), None);
+        assert_eq!(at(secret(), "210987654321", 1, &[]), None);
+        assert_eq!(at(secret(), ACCOUNT, 2, &[]), None);
+        for forged in [(OWED, "pg-other/"), (OWED, ""), (OWED_TERMS, ""), (OWED_PARAMETERS, "username=b")] {
+            assert_eq!(at(secret(), ACCOUNT, 1, &[forged]), None, "{forged:?}");
+        }
+        for forged in [(OWED_SEAL, ""), (UID, "res-2"), (NAMESPACE, "other"), (SEAL, "")] {
+            assert_eq!(at(secret(), ACCOUNT, 1, &[forged]), None, "{forged:?}");
+        }
+        let mut paid = tags(&secret(), ACCOUNT, &key(1));
+        paid.extend(owing(None, &secret(), ACCOUNT, &key(1)));
+        assert_eq!(owed(&paid, ACCOUNT, &secret().primary, &secret().name, &key(1)), None);
     }
 
     #[test]

@@ -115,8 +115,9 @@ impl StoreSecret {
     fn seen(&self, arn: Arn, answer: &DescribeSecretOutput) -> Result<facts::StoreSecret, Fault> {
         let primary = answer.primary_region().filter(|region| *region != self.secret.primary.as_str());
         let replica_of = primary.map(|region| Region::parse(region).map_err(|_| unusable("UnreadableAnswer")));
-        let ownership =
-            claim::ownership(answer.tags(), &self.secret, account_of(&arn).unwrap_or_default(), &self.aws.0.seal);
+        let (account, seal) = (account_of(&arn).unwrap_or_default(), &self.aws.0.seal);
+        let ownership = claim::ownership(answer.tags(), &self.secret, account, seal);
+        let owed = claim::owed(answer.tags(), account, &self.secret.primary, &self.secret.name, seal);
         Ok(facts::StoreSecret {
             arn,
             ownership,
@@ -128,6 +129,7 @@ impl StoreSecret {
             // Named differently in two answers, and documented as "scheduled for": its presence is the signal.
             scheduled_for_deletion: answer.deleted_date().is_some(),
             replication: replication(answer.replication_status()),
+            debt: owed.filter(|(claim, _)| *claim == self.secret.claim).map(|(_, debt)| Box::new(debt)),
         })
     }
 }

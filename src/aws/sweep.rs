@@ -14,7 +14,7 @@ use mes_core::spec::Access;
 
 use super::credentials::Session;
 use super::regions::For;
-use super::{Aws, claim, read};
+use super::{Aws, account_of, claim, read};
 
 /// Secrets a page: the most that `ListSecrets` gives.
 const PAGE: i32 = 100;
@@ -109,7 +109,8 @@ impl Aws {
                 // A name that we can't have declared is none of ours.
                 let Some(name) = entry.name().and_then(|name| SecretName::parse(name).ok()) else { continue };
                 if wanted(&name) {
-                    lines.insert(name, line(entry)?);
+                    let line = self.line(store, &name, entry)?;
+                    lines.insert(name, line);
                 }
             }
             token = page.next_token;
@@ -119,18 +120,22 @@ impl Aws {
         }
         Err(Fault::new(Place::SecretsManager, FaultKind::Unknown, "EndlessListing"))
     }
-}
 
-fn line(entry: &SecretListEntry) -> Result<SweepLine, Fault> {
-    let versions: BTreeMap<VersionId, BTreeSet<Stage>> = read::versions(entry.secret_versions_to_stages())?;
-    let current = versions.iter().find(|(_, stages)| stages.iter().any(|each| each.as_str() == Stage::CURRENT));
-    Ok(SweepLine {
-        arn: entry.arn().and_then(|arn| Arn::parse(arn).ok()),
-        current: current.map(|(version, _)| version.clone()),
-        changed: entry.last_changed_date().map(read::timestamp).transpose()?,
-        scheduled_for_deletion: entry.deleted_date().is_some(),
-        versions,
-    })
+    fn line(&self, store: &StoreAt, name: &SecretName, entry: &SecretListEntry) -> Result<SweepLine, Fault> {
+        let versions: BTreeMap<VersionId, BTreeSet<Stage>> = read::versions(entry.secret_versions_to_stages())?;
+        let current = versions.iter().find(|(_, stages)| stages.iter().any(|each| each.as_str() == Stage::CURRENT));
+        let arn = entry.arn().and_then(|arn| Arn::parse(arn).ok());
+        let account = arn.as_ref().and_then(account_of).unwrap_or_default();
+        let debt = claim::owed(entry.tags(), account, &store.primary, name, &self.0.seal);
+        Ok(SweepLine {
+            current: current.map(|(version, _)| version.clone()),
+            changed: entry.last_changed_date().map(read::timestamp).transpose()?,
+            scheduled_for_deletion: entry.deleted_date().is_some(),
+            debt: debt.filter(|(claim, _)| claim.cluster == store.cluster),
+            versions,
+            arn,
+        })
+    }
 }
 
 fn filter(key: FilterNameStringType, values: impl IntoIterator<Item = String>) -> Filter {

@@ -8,6 +8,7 @@
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::create_secret::CreateSecretOutput;
 use aws_sdk_secretsmanager::types::{ExternalSecretRotationMetadataItem, ReplicaRegionType, RotationRulesType};
+use mes_core::debt::Debt;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{KmsKey, PartnerTypeName, Region, Stage, VersionId};
 use mes_core::secret::Value;
@@ -68,6 +69,26 @@ impl StoreSecret {
         self.call("TagResource", |client| client.tag_resource().secret_id(&id).set_tags(Some(tags.clone())).send())
             .await?;
         Ok(())
+    }
+
+    /// `TagResource`: how what the secret owes is paid, under our seal; `None`: it owes nothing any more.
+    pub async fn owe(&self, debt: Option<&Debt>) -> Result<(), Fault> {
+        self.writable()?;
+        let account = self.account().await?;
+        let (id, tags) = (self.id(), claim::owing(debt, &self.secret, &account, &self.aws.0.seal));
+        self.call("TagResource", |client| client.tag_resource().secret_id(&id).set_tags(Some(tags.clone())).send())
+            .await?;
+        Ok(())
+    }
+
+    /// `UpdateSecretVersionStage`: the label of what is owed onto `version`, which no other version has.
+    pub async fn mark_owed(&self, version: &VersionId) -> Result<(), Fault> {
+        self.restage(owed(version)?.as_str(), Some(version), None).await
+    }
+
+    /// … and off it. `Conflict`: it was not on it.
+    pub async fn unmark_owed(&self, version: &VersionId) -> Result<(), Fault> {
+        self.restage(owed(version)?.as_str(), None, Some(version)).await
     }
 
     /// `PutSecretValue` of the first version, which becomes AWSCURRENT. The same bytes again are a success;
@@ -228,6 +249,10 @@ impl StoreSecret {
     fn met(&self, answered: Option<&str>) -> Result<(), Fault> {
         self.ours(&self.secret.primary, answered, FaultKind::Unknown).map(drop)
     }
+}
+
+fn owed(version: &VersionId) -> Result<Stage, Fault> {
+    Stage::owed(version).ok_or_else(|| Fault::new(Place::Guard, FaultKind::Rejected, "NoLabel"))
 }
 
 /// A label that was not where the caller said is AWS's "invalid parameter" (or request): our input is well formed, so

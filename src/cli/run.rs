@@ -72,6 +72,12 @@ pub struct Arguments {
     /// After how long a missed window or an announced revocation counts as overdue.
     #[arg(long, env = "MES_OVERDUE", default_value = "1h", value_parser = duration)]
     overdue: Duration,
+    /// How long what was deleted keeps its finalizer while what it owes can't be paid; then that is written on the AWS secret.
+    #[arg(long, env = "MES_RELEASE", default_value = "24h", value_parser = duration)]
+    release: Duration,
+    /// The same once the namespace is being deleted, from then on.
+    #[arg(long, env = "MES_RELEASE_IN_TERMINATING", default_value = "15m", value_parser = duration)]
+    release_in_terminating: Duration,
     /// Resources that are worked on at the same time.
     #[arg(long, env = "MES_CONCURRENCY", default_value_t = 16)]
     concurrency: u16,
@@ -278,6 +284,8 @@ fn settings(arguments: &Arguments, home: Namespace, instance: String) -> Result<
             spacing: signed("spacing", arguments.spacing)?,
             history: arguments.history,
             overdue: signed("overdue", arguments.overdue)?,
+            release: signed("release", arguments.release)?,
+            release_in_terminating: signed("release-in-terminating", arguments.release_in_terminating)?,
         },
         sweep: arguments.sweep_interval,
         verify: arguments.verify_interval,

@@ -2,7 +2,7 @@
 
 use mes_core::fault::{Fault, Place};
 use mes_core::journal::{Outcome, Trigger};
-use mes_core::names::{PartnerTypeName, Uid};
+use mes_core::names::{ObjectName, PartnerTypeName, Uid};
 
 use crate::controller::{Line, Tally};
 use crate::telemetry::metrics::{self, Metrics};
@@ -37,6 +37,10 @@ impl Tally for Told {
 
     fn forget(&self, uid: &Uid) {
         self.metrics.forget(uid);
+    }
+
+    fn owing(&self, store: &ObjectName, secrets: usize) {
+        self.metrics.owing(store, secrets);
     }
 
     fn ready(&self) {

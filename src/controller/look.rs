@@ -80,6 +80,7 @@ pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
             Ok(store) => store.versions().await,
             Err(fault) => Err(fault),
         }),
+        Look::Labelled if reach.namespace_is_gone => Sight::Labelled(Ok(None)),
         Look::Labelled => Sight::Labelled(reach.namespace.labelled().await),
         Look::Rehearsal { write, version } => Sight::Rehearsal(match spec {
             Ok(spec) => rehearsal(subject, spec, write, version).await,

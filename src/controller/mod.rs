@@ -6,6 +6,7 @@
 mod budget;
 mod claims;
 mod context;
+mod debts;
 mod look;
 mod memory;
 mod outside;

@@ -90,6 +90,10 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
         Effect::Promote { to, from, .. } => reach.store_in_turn().await?.promote(to, from.as_ref()).await,
         Effect::Discard { version } => reach.store_in_turn().await?.discard_pending(version).await,
         Effect::Forget { version } => reach.store_in_turn().await?.discard_previous(version).await,
+        Effect::WriteDebt(debt) => reach.store_in_turn().await?.owe(Some(debt)).await,
+        Effect::CloseDebt => reach.store_in_turn().await?.owe(None).await,
+        Effect::MarkOwed { version } => reach.store_in_turn().await?.mark_owed(version).await,
+        Effect::UnmarkOwed { version } => reach.store_in_turn().await?.unmark_owed(version).await,
         Effect::Revoke { credential, version, acting, .. } => {
             let held = match version {
                 Some(version) => reach.read(version).await?,

@@ -34,6 +34,8 @@ pub(super) struct Reach {
     /// Why its store must not be asked.
     pub(super) store_refused: Option<Fault>,
     pub(super) partner: Option<Arc<dyn Partner>>,
+    /// Its namespace is surely gone, and every Secret in it: then none is asked for, which nobody may any more.
+    pub(super) namespace_is_gone: bool,
     admin_store: Option<StoreSecret>,
     home: Home,
     lease: LeaseHandle,
@@ -54,6 +56,7 @@ impl Reach {
             store_unseen: scope.is_some_and(|scope| !context.sweeps.has_seen(&scope.store_secret.store)),
             store_refused: scope.and_then(|scope| context.sweeps.refusal(&scope.store_secret.store)),
             partner,
+            namespace_is_gone: false,
             admin_store: scope.and_then(|scope| scope.admin.as_ref()).and_then(|admin| context.aws.admin(admin)),
             home: context.home.clone(),
             lease: context.lease.clone(),
@@ -186,6 +189,7 @@ mod tests {
             store_unseen: false,
             store_refused: None,
             partner: None,
+            namespace_is_gone: false,
             admin_store: None,
             home: Home::of(&client, &namespace),
             lease: LeaseHandle::just_renewed(),

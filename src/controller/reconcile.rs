@@ -10,6 +10,7 @@ use mes_core::decide::{Decision, Step, decide};
 use mes_core::effect::{Acting, Effect};
 use mes_core::facts::{Facts, Look};
 use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::goals::deleted;
 use mes_core::journal::Entry;
 use mes_core::names::{ObjectName, PartnerTypeName, Uid};
 use mes_core::shown::Code;
@@ -19,6 +20,7 @@ use super::look::look;
 use super::perform::{acting, perform};
 use super::publish;
 use super::subject::Subject;
+use super::sweep;
 use super::tally::Line;
 use crate::api::ManagedExternalSecret;
 
@@ -27,6 +29,10 @@ const STEPS: usize = 200;
 
 /// One pass over one resource.
 pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Context>) -> Result<Action, Fault> {
+    // Its secret may owe something of an earlier resource of its name: who pays that is done within one pass.
+    if sweep::secret_of(&context, &mes).is_some_and(|secret| context.sweeps.is_being_paid(&secret)) {
+        return Ok(Action::requeue(Duration::from_secs(1)));
+    }
     let mut subject = Subject::cached(&context, &mes)?;
     let mut live = false;
     // What a pass changed it reads once more before it rests: the status shall tell what is, not what was before.
@@ -108,6 +114,10 @@ async fn act(context: &Context, subject: &Subject, facts: &mut Facts, effect: &E
         return;
     }
     counted(context, subject, effect);
+    if let Some(event) = mes_core::status::lost(&subject.resource, &subject.journal, effect) {
+        tracing::warn!(namespace = %own.namespace, name = %own.name, "what is owed could be written nowhere, and is lost");
+        publish::tell(context, subject, &event, now).await;
+    }
     if let Some(event) = mes_core::status::event(effect) {
         publish::tell(context, subject, &event, now).await;
     }
@@ -148,7 +158,9 @@ async fn settle(
     context.memory.keep(&subject.resource.own.uid, tries.clone());
     let written = publish::publish(context, subject, &facts, decision, now).await?;
     observe(context, subject, &written, now);
-    let next = [until, subject.next_check(context)].into_iter().flatten().min();
+    // Whatever else it waits for: then its finalizers go.
+    let released = deleted::released_at(&subject.resource, &context.settings.bounds).filter(|at| *at > now);
+    let next = [until, subject.next_check(context), released].into_iter().flatten().min();
     Ok(match next {
         Some(at) => Action::requeue(delay(at, now)),
         None => Action::await_change(),

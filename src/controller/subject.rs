@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::runtime::reflector::ObjectRef;
+use mes_core::debt::Debt;
 use mes_core::facts::{Facts, Glimpse};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
 use mes_core::names::{ObjectName, SecretName, Uid};
 use mes_core::reason::Reason;
 use mes_core::scope::{Debts, Holding, Named, Older, Reference, Written};
-use mes_core::spec::{Own, Resource};
+use mes_core::spec::{Claim, Own, Resource};
+use serde_json::json;
 
 use super::budget::every;
 use super::context::Context;
@@ -100,6 +102,28 @@ impl Subject {
         context.memory.checked(&self.resource.own.uid, annotation(&self.mes), now);
     }
 
+    /// What is left of a resource on its AWS secret: as the sealed debt says, granted anew, and younger than every resource, so
+    /// that none of those that live is kept from anything, and nothing that one of them holds is touched. `None`: a debt of
+    /// another version of us.
+    pub(super) fn outlived(
+        context: &Context,
+        (store, secret): &(ObjectName, SecretName),
+        claim: &Claim,
+        debt: &Debt,
+    ) -> Option<Self> {
+        let mes: ManagedExternalSecret = serde_json::from_value(wire_of_a_debt(store, secret, claim, debt)).ok()?;
+        let namespace = context.caches.namespaces.get(&ObjectRef::new(claim.namespace.as_str()));
+        let namespace = namespace.filter(|found| found.metadata.uid.as_deref() == Some(claim.namespace_uid.as_str()));
+        let labels = namespace.as_ref().map(|found| found.metadata.labels.clone().unwrap_or_default());
+        let own = parse::own(&mes, &context.cluster, &claim.namespace_uid).ok()?;
+        let (mut resource, turns) = resolve(context, &mes, own, parse::written(&mes), labels.as_ref());
+        // It was in service: nothing may be ended unless AWSCURRENT works.
+        resource.noted.onboarded = true;
+        let mut reach = Reach::of(context, &resource, turns);
+        reach.namespace_is_gone = namespace.is_none();
+        Some(Self { mes: Arc::new(mes), rotations: Vec::new(), resource, journal: Journal::default(), reach })
+    }
+
     fn of(context: &Context, mes: Arc<ManagedExternalSecret>, rotations: Vec<api::Rotation>) -> Result<Self, Fault> {
         let namespace = mes.metadata.namespace.clone().unwrap_or_default();
         let cached = context.caches.namespaces.get(&ObjectRef::new(&namespace));
@@ -113,7 +137,10 @@ impl Subject {
         let own = parse::own(&mes, &context.cluster, &uid)?;
         let labels: BTreeMap<String, String> = cached.metadata.labels.clone().unwrap_or_default();
         let written = parse::written(&mes);
-        let (mut resource, turns) = resolve(context, &mes, own, written, &labels);
+        let (mut resource, turns) = resolve(context, &mes, own, written, Some(&labels));
+        let holding = parse::holding(&mes, Own::clone(&resource.own), resource.spec.as_ref().ok());
+        context.sweeps.wake_each(&context.claims.note(holding, stands_back(&mes, &resource)));
+        resource.namespace_deleting = cached.metadata.deletion_timestamp.as_ref().map(|time| time.0);
         let journal = parse::journal(&rotations, &resource.own.uid)?;
         let journal = if context.settings.authority_policy { journal } else { journal.without_authority() };
         resource.debts = debts(context, &resource, &journal);
@@ -122,12 +149,45 @@ impl Subject {
     }
 }
 
+/// As its team might have written it: what else it said is not needed to pay.
+fn wire_of_a_debt(store: &ObjectName, secret: &SecretName, claim: &Claim, debt: &Debt) -> serde_json::Value {
+    let name = claim.owner.rsplit_once('/').map_or("", |(_, name)| name);
+    let own_name = claim.owner == secret.as_str();
+    let store_ref = if own_name {
+        json!({"name": store.as_str()})
+    } else {
+        json!({"name": store.as_str(), "secretName": secret.as_str()})
+    };
+    let onboard = if own_name { json!({"fromSecret": {"name": name}}) } else { json!({"adopt": {}}) };
+    let account = debt.account.as_ref().map(|account| json!({"name": account.as_str()}));
+    json!({
+        "apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret",
+        "metadata": {
+            "name": name, "namespace": claim.namespace.as_str(), "uid": claim.uid.as_str(),
+            "creationTimestamp": "9999-12-30T00:00:00Z", "deletionTimestamp": "9999-12-30T00:00:00Z",
+        },
+        "spec": {
+            "partner": {
+                "type": debt.partner_type.as_ref().map_or("", |name| name.as_str()),
+                "accountRef": account, "parameters": debt.parameters,
+            },
+            "onboard": onboard, "storeRef": store_ref,
+            "rotation": {"engine": "Operator", "disruption": "Allow"},
+            "deletion": {
+                "store": if debt.promised.store.is_some() { "Delete" } else { "Retain" },
+                "partner": if debt.promised.partner { "Revoke" } else { "Retain" },
+                "recoveryWindowDays": debt.promised.store.unwrap_or(30),
+            },
+        },
+    })
+}
+
 fn resolve(
     context: &Context,
     mes: &ManagedExternalSecret,
     own: Own,
     written: Result<Written, Reason>,
-    labels: &BTreeMap<String, String>,
+    labels: Option<&BTreeMap<String, String>>,
 ) -> (Resource, (Turn, Turn)) {
     let account_name = written.as_ref().ok().and_then(|written| written.partner.as_ref()?.account.clone());
     let store_name = written.as_ref().ok().map(|written| written.store.clone());
@@ -155,8 +215,6 @@ fn resolve(
         partner_type: &|name| registry.partner_type(name),
     };
     let resource = parse::resource(mes, own, written, named);
-    let holding = parse::holding(mes, Own::clone(&resource.own), resource.spec.as_ref().ok());
-    context.sweeps.wake_each(&context.claims.note(holding, stands_back(mes, &resource)));
     let found_store = store.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let found_account = account.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let of_store =

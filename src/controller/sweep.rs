@@ -10,16 +10,19 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use mes_core::debt::Debt;
 use mes_core::facts::{StoreSecret, SweepLine};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{AccountId, ObjectName, SecretName};
 use mes_core::scope::{AdminReference, Store};
-use mes_core::spec::{Access, Own};
+use mes_core::spec::{Access, Claim, Own};
 use mes_core::status::{self, Truth};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use url::Url;
 
 use super::context::Context;
+use super::debts;
 use super::subject::Subject;
 use super::watch::Wakes;
 use crate::api::{
@@ -32,6 +35,8 @@ use crate::cluster::status::{account_status, store_status};
 pub(super) struct Sweeps {
     stores: Mutex<BTreeMap<ObjectName, Known>>,
     accounts: Mutex<BTreeMap<ObjectName, Option<Fault>>>,
+    /// Secrets whose debt is being paid right now.
+    paying: Mutex<BTreeSet<(ObjectName, SecretName)>>,
     wakes: Wakes,
     again: Notify,
 }
@@ -46,7 +51,13 @@ struct Known {
 
 impl Sweeps {
     pub(super) fn new(wakes: Wakes) -> Self {
-        Self { stores: Mutex::default(), accounts: Mutex::default(), wakes, again: Notify::new() }
+        Self {
+            stores: Mutex::default(),
+            accounts: Mutex::default(),
+            paying: Mutex::default(),
+            wakes,
+            again: Notify::new(),
+        }
     }
 
     /// The line of a secret in its store's last sweep. `None`: not swept yet; a secret that the sweep did not show has
@@ -86,6 +97,26 @@ impl Sweeps {
         }
     }
 
+    /// Whether what a secret owes after its resource is being paid right now: whoever takes it back waits for that.
+    pub(super) fn is_being_paid(&self, secret: &(ObjectName, SecretName)) -> bool {
+        self.paying.lock().unwrap_or_else(PoisonError::into_inner).contains(secret)
+    }
+
+    /// Says so until what is given is dropped.
+    pub(super) fn pays(&self, secret: &(ObjectName, SecretName)) -> impl Drop {
+        self.paying.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.clone());
+        Paying(self, secret.clone())
+    }
+
+    /// The secret owes nothing any more.
+    pub(super) fn paid(&self, (store, secret): &(ObjectName, SecretName)) {
+        let mut stores = self.lock();
+        let line = stores.get_mut(store).and_then(|known| known.lines.as_mut()?.get_mut(secret));
+        if let Some(line) = line {
+            line.debt = None;
+        }
+    }
+
     /// Wakes one resource.
     pub(super) fn wake_one(&self, mes: &ManagedExternalSecret) {
         let _ = self.wakes.send(ObjectRef::from_obj(mes));
@@ -108,9 +139,19 @@ impl Sweeps {
     }
 }
 
+struct Paying<'a>(&'a Sweeps, (ObjectName, SecretName));
+
+impl Drop for Paying<'_> {
+    fn drop(&mut self) {
+        self.0.paying.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
 /// Rounds for ever: each interval all stores, sooner those that changed.
 pub(super) async fn rounds(context: Arc<Context>) {
     let mut last: BTreeMap<String, (tokio::time::Instant, Option<i64>)> = BTreeMap::new();
+    // A store's debts are paid beside its sweeps, which a partner that does not answer must not hold up. They end with this.
+    let mut payers: BTreeMap<String, JoinSet<()>> = BTreeMap::new();
     loop {
         let stores = context.caches.stores.state();
         for store in &stores {
@@ -118,8 +159,13 @@ pub(super) async fn rounds(context: Arc<Context>) {
             let due =
                 last.get(&name).is_none_or(|(at, seen)| at.elapsed() >= context.settings.sweep || *seen != generation);
             if due && context.lease.is_leader() {
-                last.insert(name, (tokio::time::Instant::now(), generation));
+                last.insert(name.clone(), (tokio::time::Instant::now(), generation));
                 round(&context, store).await;
+                let payer = payers.entry(name.clone()).or_default();
+                while payer.try_join_next().is_some() {}
+                if let (true, Ok(store)) = (payer.is_empty(), ObjectName::parse(name)) {
+                    payer.spawn(debts::pay(context.clone(), store));
+                }
             }
         }
         for account in context.caches.accounts.state() {
@@ -220,8 +266,17 @@ fn wake(context: &Context, store: &ObjectName, which: impl Fn(&SecretName) -> bo
     }
 }
 
+/// The secrets of a store that owe something after their resource, as its last sweep saw them.
+pub(super) fn owing(context: &Context, store: &ObjectName) -> Vec<(SecretName, Claim, Debt)> {
+    let stores = context.sweeps.lock();
+    let lines = stores.get(store).and_then(|known| known.lines.as_ref());
+    let owing = lines.into_iter().flatten().filter(|(_, line)| !line.scheduled_for_deletion);
+    let owing = owing.filter_map(|(secret, line)| Some((secret.clone(), line.debt.clone()?)));
+    owing.map(|(secret, (claim, debt))| (secret, claim, debt)).collect()
+}
+
 /// Which secret of which store a resource means, as far as that can be told without its grants.
-fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<(ObjectName, SecretName)> {
+pub(super) fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<(ObjectName, SecretName)> {
     let reference = mes.spec.store_ref.as_ref();
     let store = reference.map_or("default", |reference| reference.name.as_str());
     let explicit = reference.and_then(|reference| reference.secret_name.clone());

@@ -38,6 +38,8 @@ pub trait Tally: Send + Sync {
     fn observe(&self, uid: &Uid, line: Line);
     /// A resource is gone.
     fn forget(&self, uid: &Uid);
+    /// How many AWS secrets of a store owe something after their resource.
+    fn owing(&self, store: &ObjectName, secrets: usize);
     /// Every cache is whole.
     fn ready(&self);
 }

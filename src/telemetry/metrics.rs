@@ -85,6 +85,12 @@ const OVERDUE_MOST: Description = described(
 );
 const PENDING_ALL: Description =
     described("mes_pending_revocations", "gauge", &[], "Superseded credentials that are still to be revoked");
+const OWING: Description = described(
+    "mes_owing_secrets",
+    "gauge",
+    &["store"],
+    "AWS secrets that owe a revocation after their resource was deleted",
+);
 const RESOURCE_READY: Description = Description {
     per_object: true,
     ..described(
@@ -124,6 +130,7 @@ pub fn table() -> Vec<Description> {
         RESOURCES,
         OVERDUE_MOST,
         PENDING_ALL,
+        OWING,
         RESOURCE_READY,
         RESOURCE_OVERDUE,
         RESOURCE_PENDING,
@@ -159,6 +166,7 @@ struct Inner {
     calls: Family<CallLabels, Counter>,
     errors: Family<ErrorLabels, Counter>,
     leader: Gauge,
+    owing: Family<[(&'static str, String); 1], Gauge>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -192,10 +200,11 @@ impl Metrics {
         let calls = register(&mut registry, CALLS, Family::default());
         let errors = register(&mut registry, RECONCILE_ERRORS, Family::default());
         let leader = register(&mut registry, LEADER, Gauge::default());
+        let owing = register(&mut registry, OWING, Family::default());
         let build = register(&mut registry, BUILD_INFO, Family::<[(&str, &str); 1], Gauge>::default());
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register_collector(Box::new(Arc::clone(&snapshot)));
-        Self(Arc::new(Inner { registry, rotations, calls, errors, leader, snapshot }))
+        Self(Arc::new(Inner { registry, rotations, calls, errors, leader, owing, snapshot }))
     }
 
     /// A rotation ended.
@@ -239,6 +248,11 @@ impl Metrics {
     /// The resource with `uid` is gone.
     pub fn forget(&self, uid: &Uid) {
         self.0.snapshot.lines().remove(uid);
+    }
+
+    /// So many secrets of a store owe something after their resource.
+    pub fn owing(&self, store: &ObjectName, secrets: usize) {
+        self.0.owing.get_or_create(&[("store", store.to_string())]).set(as_gauge(secrets));
     }
 
     /// All of it, as OpenMetrics text.
@@ -390,6 +404,7 @@ mod tests {
         let fault = Fault::new(Place::Partner, FaultKind::Denied, "401");
         metrics.counted(Place::Partner, "PostgreSQLRole", "list", "401");
         metrics.reconcile_failed(&fault);
+        metrics.owing(&ObjectName::parse("default").unwrap(), 1);
         metrics.observe(&Uid::parse("u1").unwrap(), line(Some(true), overdue_since));
         metrics
     }

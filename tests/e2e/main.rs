@@ -14,6 +14,7 @@ mod brought;
 mod campaign;
 mod canary;
 mod claims;
+mod debts;
 mod deletion;
 mod iam;
 mod idle;

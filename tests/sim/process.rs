@@ -79,5 +79,6 @@ impl Tally for Quiet {
     fn failed(&self, _: &Fault) {}
     fn observe(&self, _: &Uid, _: Line) {}
     fn forget(&self, _: &Uid) {}
+    fn owing(&self, _: &ObjectName, _: usize) {}
     fn ready(&self) {}
 }

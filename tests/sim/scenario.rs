@@ -433,6 +433,12 @@ pub(crate) fn all() -> Vec<Scenario> {
             &[(0, Step::Onboard(doomed)), (600, Step::Rotate(A)), (602, Step::Delete(A))],
             3600,
         ));
+        // What is in use stays; what it superseded is revoked all the same, though nobody asks for that any more.
+        all.push(scenario(
+            of("leave"),
+            &[(0, Step::Onboard(mint.clone())), (600, Step::Rotate(A)), (640, Step::Delete(A))],
+            3600,
+        ));
     }
     all
 }

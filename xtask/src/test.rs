@@ -249,7 +249,9 @@ struct Program {
 pub fn end_to_end() -> Result<Command> {
     let programs = built(&["--workspace"])?;
     let program = programs.iter().find(|program| program.class == Class::E2e);
-    program.map(|program| program.command(Pace::Quick)).ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
+    program
+        .map(|program| program.command(Pace::Quick))
+        .ok_or_else(|| Failure::new("there is no program of end-to-end tests"))
 }
 
 impl Program {

@@ -98,6 +98,13 @@ pub fn decide(resource: &Resource, facts: &Facts, journal: &Journal, now: Timest
     Decision { goals: std::iter::once((Goal::Onboarded, onboarded)).chain(goals).collect() }
 }
 
+/// What is next for an AWS secret that owes something after its resource, as [`decide`] would say were it still there:
+/// `resource` is made of the secret's own debt, and has no journal.
+pub fn outlived(resource: &Resource, facts: &Facts, now: Timestamp) -> Verdict {
+    let journal = Journal::default();
+    goals::deleted::settled(Case { resource, journal: &journal, now, facts })
+}
+
 /// All of these: the first look or act in order (looks that come together are asked together), else the earliest wait,
 /// else the first block.
 pub fn every(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {

@@ -3,6 +3,7 @@
 //! Each effect carries its own precondition (the revision, label or owner it was decided upon), so that one decided on
 //! stale facts is refused by the other side instead of doing harm. Performed in `controller/perform.rs` alone.
 
+use crate::debt::Debt;
 use crate::journal::{Candidate, Entry, IntentStep, Trigger};
 use crate::names::{CredentialId, KmsKey, ObjectName, Region, Revision, Slot, Tag, TargetName, Uid, VersionId};
 
@@ -133,6 +134,20 @@ pub enum Effect {
         /// The version that has it.
         version: VersionId,
     },
+    /// The secret's tags say how what it owes is paid (R13).
+    WriteDebt(Debt),
+    /// … and that it owes nothing.
+    CloseDebt,
+    /// The label of what is owed onto this version.
+    MarkOwed {
+        /// Which.
+        version: VersionId,
+    },
+    /// … and off it.
+    UnmarkOwed {
+        /// Which.
+        version: VersionId,
+    },
     /// A credential ended at the partner.
     Revoke {
         /// The Rotation that owes it, or the resource that is being deleted.
@@ -236,6 +251,10 @@ impl Effect {
             Self::Promote { .. } => "promote",
             Self::Discard { .. } => "discard",
             Self::Forget { .. } => "forget",
+            Self::WriteDebt(_) => "write-debt",
+            Self::CloseDebt => "close-debt",
+            Self::MarkOwed { .. } => "mark-owed",
+            Self::UnmarkOwed { .. } => "unmark-owed",
             Self::Revoke { .. } => "revoke",
             Self::Replicate { .. } => "replicate",
             Self::RemoveReplica { .. } => "remove-replica",

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::debt::Debt;
 use crate::effect::{Acting, Effect};
 use crate::fault::Fault;
 use crate::names::{
     Arn, CredentialId, Identity, ObjectName, Region, Revision, Slot, Stage, Tag, TargetName, Uid, VersionId,
 };
 use crate::partner::FieldProblem;
+use crate::spec::Claim;
 use crate::target::RenderError;
 use crate::tries::Tries;
 
@@ -136,6 +138,8 @@ pub struct StoreSecret {
     pub scheduled_for_deletion: bool,
     /// Replicas, as the primary sees them.
     pub replication: BTreeMap<Region, Replication>,
+    /// How what its versions are marked with is paid, where its tags say so under our seal.
+    pub debt: Option<Box<Debt>>,
 }
 
 /// What the claim tags say, compared with ours.
@@ -315,6 +319,8 @@ pub struct SweepLine {
     pub changed: Option<Timestamp>,
     /// Scheduled for deletion.
     pub scheduled_for_deletion: bool,
+    /// What it owes, and under whose claim, where its tags say so under our seal.
+    pub debt: Option<(Claim, Debt)>,
 }
 
 /// Settings of the operator that rules count with (PROTOCOL section 0).
@@ -336,6 +342,10 @@ pub struct Bounds {
     pub history: usize,
     /// When a promotion or revocation counts as overdue.
     pub overdue: SignedDuration,
+    /// How long a finalizer stays on what was deleted while what it waits for can't be done.
+    pub release: SignedDuration,
+    /// The same once the namespace is being deleted, from then on.
+    pub release_in_terminating: SignedDuration,
 }
 
 impl Default for Bounds {
@@ -349,6 +359,8 @@ impl Default for Bounds {
             spacing: SignedDuration::from_mins(10),
             history: 3,
             overdue: SignedDuration::from_hours(1),
+            release: SignedDuration::from_hours(24),
+            release_in_terminating: SignedDuration::from_mins(15),
         }
     }
 }
@@ -448,6 +460,8 @@ impl From<&StoreSecret> for SweepLine {
             versions: seen.versions.clone(),
             changed: None,
             scheduled_for_deletion: seen.scheduled_for_deletion,
+            // A Describe is made for a resource, which pays by itself.
+            debt: None,
         }
     }
 }
@@ -466,8 +480,32 @@ impl StoreSecret {
         self.labelled(Stage::CURRENT)
     }
 
+    /// The versions whose credentials are marked as owed: each by a label of its own, which proves nothing elsewhere.
+    pub fn owed(&self) -> impl Iterator<Item = &VersionId> {
+        owed(&self.versions)
+    }
+
+    /// Whether this version is marked as owed.
+    pub fn owes(&self, version: &VersionId) -> bool {
+        self.owed().any(|owed| owed == version)
+    }
+
     /// Whether `version` has this label.
     pub fn has(&self, version: &VersionId, stage: &str) -> bool {
         self.versions.get(version).is_some_and(|stages| stages.iter().any(|each| each.as_str() == stage))
     }
+}
+
+impl SweepLine {
+    /// The versions whose credentials are marked as owed.
+    pub fn owed(&self) -> impl Iterator<Item = &VersionId> {
+        owed(&self.versions)
+    }
+}
+
+fn owed(versions: &BTreeMap<VersionId, BTreeSet<Stage>>) -> impl Iterator<Item = &VersionId> {
+    let marked = |(version, stages): &(&VersionId, &BTreeSet<Stage>)| {
+        Stage::owed(version).is_some_and(|label| stages.contains(&label))
+    };
+    versions.iter().filter(marked).map(|(version, _)| version)
 }

@@ -43,8 +43,8 @@ pub struct Rotation {
     pub generated: bool,
     /// Whether our finalizer is on it.
     pub held: bool,
-    /// Whether its deletion was asked for.
-    pub deleting: bool,
+    /// When its deletion was asked for.
+    pub deleting: Option<Timestamp>,
     /// The attempt under way, or the last one.
     pub attempt: Option<Attempt>,
     /// Every version id that an attempt of this rotation gave up.
@@ -364,7 +364,7 @@ impl Rotation {
     /// Whether a person deleted it and nothing stands against that: what it took over from another, nobody else would pay.
     pub fn cancelled(&self) -> bool {
         let took_over = self.pre_empts() && !self.owed.is_empty();
-        self.deleting && !took_over
+        self.deleting.is_some() && !took_over
     }
 
     /// Whether AWSCURRENT may already be on its way: no abort from here.

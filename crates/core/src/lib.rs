@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod case;
+pub mod debt;
 pub mod decide;
 pub mod duration;
 pub mod effect;

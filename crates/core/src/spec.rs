@@ -43,6 +43,8 @@ pub struct Resource {
     pub generation: i64,
     /// When its deletion was asked for.
     pub deleting: Option<Timestamp>,
+    /// When its namespace's deletion was asked for.
+    pub namespace_deleting: Option<Timestamp>,
     /// Whether our finalizer is on it.
     pub held: bool,
     /// `spec.suspend`.
@@ -67,6 +69,8 @@ pub struct Noted {
     pub onboarded: bool,
     /// It was reached by observing: no claim of ours was ever on the secret.
     pub observed: bool,
+    /// `status.secret`: an AWS secret was seen under its name, whosever it was.
+    pub secret: bool,
     /// `status.observedGeneration` at which all goals held (`Ready=True`, nothing reconciling).
     pub settled_generation: Option<i64>,
     /// AWSCURRENT as last seen.

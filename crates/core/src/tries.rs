@@ -33,6 +33,8 @@ pub enum Mark {
     Promoted(Uid),
     /// The resource's own deletion.
     Deletion,
+    /// The label that says that a version's credential is owed.
+    Owed(VersionId),
 }
 
 impl Mark {
@@ -92,6 +94,12 @@ impl Tries {
             Some(fault) => note(&mut self.looks, look, Some(fault), now),
             None => drop(self.looks.remove(look)),
         }
+        if let Sight::StoreSecret(Ok(Some(secret))) = sight {
+            self.first_seen.retain(|mark, _| !matches!(mark, Mark::Owed(version) if !secret.owes(version)));
+            for version in secret.owed() {
+                self.first_seen.entry(Mark::Owed(version.clone())).or_insert(now);
+            }
+        }
         if let (Look::Acceptance(version), Sight::Acceptance(Ok(Some(Acceptance::Accepted)))) = (look, sight) {
             self.verified = Some((version.clone(), now));
         }
@@ -126,8 +134,11 @@ impl Tries {
         }
         match (effect, outcome) {
             (Effect::Record { uid, attempt, entries, .. }, Ok(())) => self.recorded(uid, *attempt, entries, now),
-            (Effect::Revoke { debtor, credential, .. }, Ok(())) => {
+            (Effect::Revoke { debtor, credential, version, .. }, Ok(())) => {
                 self.answered.insert((debtor.clone(), credential.clone()));
+                // What stands on the secret is named by its version alone.
+                let by_version = version.as_ref().and_then(|version| CredentialId::parse(version.as_str()).ok());
+                self.answered.extend(by_version.map(|id| (debtor.clone(), id)));
             }
             _ => {}
         }
@@ -159,7 +170,7 @@ impl Tries {
     pub fn saw(&mut self, journal: &Journal, deleting: bool, now: Timestamp) {
         let deletion = deleting.then_some(Mark::Deletion);
         let marks: BTreeSet<Mark> = journal.rotations.iter().flat_map(marks).chain(deletion).collect();
-        self.first_seen.retain(|mark, _| marks.contains(mark));
+        self.first_seen.retain(|mark, _| marks.contains(mark) || matches!(mark, Mark::Owed(_)));
         for mark in marks {
             self.first_seen.entry(mark).or_insert(now);
         }
@@ -224,6 +235,12 @@ impl Tries {
     /// Until when this effect is not to be tried again.
     pub fn pause_of_effect(&self, effect: &Effect, now: Timestamp) -> Option<Pause> {
         self.effects.get(effect).and_then(|failed| pause(failed, now))
+    }
+
+    /// Whether an effect of this kind was tried lately that may have happened.
+    pub fn may_have(&self, which: impl Fn(&Effect) -> bool) -> bool {
+        let happened = |failed: &Failed| failed.fault.as_ref().is_none_or(|fault| !fault.surely_nothing_happened());
+        self.effects.iter().any(|(effect, failed)| which(effect) && happened(failed))
     }
 
     /// The last fault of this effect, whenever it was.

@@ -559,8 +559,9 @@ fn nothing_is_recorded_in_a_journal_that_is_not_understood() {
         let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
         world.until("Open", |effect| matches!(effect, Effect::Open { .. }));
         world.request("crm-1");
+        let now = world.now;
         let rotation = &mut world.journal.rotations[0];
-        (rotation.unreadable, rotation.owned, rotation.held, rotation.deleting) = (true, Some(false), true, true);
+        (rotation.unreadable, rotation.owned, rotation.held, rotation.deleting) = (true, Some(false), true, Some(now));
         if deleting {
             world.delete_resource(REVOKE_ALL);
         }

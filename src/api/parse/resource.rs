@@ -58,6 +58,7 @@ fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Frame {
         own,
         generation: mes.metadata.generation.unwrap_or_default(),
         deleting: mes.metadata.deletion_timestamp.as_ref().map(time),
+        namespace_deleting: None,
         held: held(&mes.metadata),
         suspended: mes.spec.suspend.unwrap_or_default(),
         abandoned: mes.annotations().contains_key(ABANDON),
@@ -95,6 +96,7 @@ fn noted(status: &api::ManagedExternalSecretStatus) -> Noted {
     Noted {
         onboarded: is_true("Onboarded"),
         observed: status.conditions.iter().any(|each| each.type_ == "Onboarded" && each.reason == "Observed"),
+        secret: status.secret.is_some(),
         settled_generation: status.observed_generation.filter(|_| settled),
         version,
         regions: regions.filter_map(|region| Region::parse(&region.name).ok()).collect(),

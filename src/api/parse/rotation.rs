@@ -329,7 +329,7 @@ fn read(rotation: &api::Rotation, owner: &Uid) -> Result<Rotation, Fault> {
         owned,
         generated: metadata.generate_name.is_some(),
         held: held(metadata),
-        deleting: metadata.deletion_timestamp.is_some(),
+        deleting: metadata.deletion_timestamp.as_ref().map(time),
         attempt: None,
         failed_attempts: 0,
         last_failure: None,

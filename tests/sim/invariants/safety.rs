@@ -275,8 +275,8 @@ fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
         let live = account.into_iter().flat_map(|account| account.live(scene.now)).filter(|each| !each.foreign);
         let live = live.filter(|each| !untagged || held(&each.secret)).count();
         let current = stored.and_then(|secret| secret.labelled("AWSCURRENT")).and_then(|(_, value)| bytes(value?));
-        let works = current.is_some_and(|secret| {
-            account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == secret))
+        let works = current.as_ref().is_some_and(|secret| {
+            account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == *secret))
         });
         match (tracked.axes.0.as_str(), tracked.axes.1.as_str()) {
             ("Revoke", _) if live > 0 => found.push(broken("S15", format!("{} is gone, {live} live", tracked.stored))),
@@ -287,6 +287,18 @@ fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
                 found.push(broken("S15", format!("what was retained of {} does not work", tracked.stored)));
             }
             _ => {}
+        }
+        // Whoever leaves what is in use leaves no former one beside it that nobody is told of (T29, L6).
+        let lives = |secret: &String| {
+            Some(secret) != current.as_ref()
+                && account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == *secret))
+        };
+        let forgotten = stored.into_iter().flat_map(|secret| &secret.versions).filter(|(id, labels, value)| {
+            let owed = labels.contains(&format!("managed-secrets.io/owed/{id}"));
+            !owed && value.and_then(bytes).as_ref().is_some_and(lives)
+        });
+        for (id, ..) in forgotten {
+            found.push(broken("S15", format!("{} is gone, and nobody owes {id}, which lives", tracked.stored)));
         }
     }
     found

@@ -4,4 +4,5 @@ pub mod deleted;
 pub mod onboarded;
 pub mod replicated;
 pub mod rotated;
+pub mod standing;
 pub mod synced;

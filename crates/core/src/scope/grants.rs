@@ -49,11 +49,11 @@ pub enum Operator {
 }
 
 impl Audience {
-    /// Whether the namespace of this name with these labels is meant.
-    pub(super) fn includes(&self, namespace: &Namespace, labels: &BTreeMap<String, String>) -> bool {
+    /// Whether the namespace of this name with these labels is meant; without labels ([`super::Named`]) any selector means it.
+    pub(super) fn includes(&self, namespace: &Namespace, labels: Option<&BTreeMap<String, String>>) -> bool {
         match self {
             Self::Namespaces(names) => names.contains(namespace.as_str()),
-            Self::Selector(selector) => selector.selects(labels),
+            Self::Selector(selector) => labels.is_none_or(|labels| selector.selects(labels)),
             Self::Nobody => false,
         }
     }

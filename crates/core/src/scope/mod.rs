@@ -101,14 +101,19 @@ impl<T> Deref for Granted<T> {
 /// read or served is still deletable. `written` is the parser's, `named` what the references of it name, as found now.
 ///
 /// Total: never panics, and gives the first reason in the order store, type, account, parameters, engine, identity,
-/// schedule, overlap, secret, regions.
+/// schedule, overlap, secret, regions. What is being deleted is rotated no more: where `spec.rotation` alone can't be kept, the
+/// rest of it still pays what is owed (T29).
 pub fn resolve(frame: Frame, written: Result<Written, Reason>, named: Named<'_>) -> Resource {
     let own = Granted(frame.own);
+    let leaving = written.as_ref().ok().filter(|_| frame.deleting.is_some()).map(Written::leaving);
     let spec = written.and_then(|written| spec(&own, written, &named));
+    let spec =
+        spec.or_else(|refused| leaving.and_then(|written| self::spec(&own, written, &named).ok()).ok_or(refused));
     Resource {
         own,
         generation: frame.generation,
         deleting: frame.deleting,
+        namespace_deleting: frame.namespace_deleting,
         held: frame.held,
         suspended: frame.suspended,
         abandoned: frame.abandoned,

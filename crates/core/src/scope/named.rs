@@ -44,8 +44,9 @@ pub struct Named<'a> {
     pub admin_store: Reference<'a, Store>,
     /// ARN of that admin secret as AWS answered it, once somebody has looked. Needed by engine `SecretsManager` alone.
     pub admin_arn: Option<&'a Arn>,
-    /// Labels of the resource's namespace.
-    pub namespace_labels: &'a BTreeMap<String, String>,
+    /// Labels of the resource's namespace. `None`: it is gone, and only a debt is paid that was sealed while it was served: then
+    /// a selector speaks of it, since nobody can say any more that it did not.
+    pub namespace_labels: Option<&'a BTreeMap<String, String>>,
     /// What older resources of the cluster hold.
     pub older: &'a Older,
     /// The partner type of this name, exactly: the registry's.

@@ -16,6 +16,8 @@ pub struct Frame {
     pub generation: i64,
     /// When its deletion was asked for.
     pub deleting: Option<Timestamp>,
+    /// When its namespace's deletion was asked for.
+    pub namespace_deleting: Option<Timestamp>,
     /// Whether our finalizer is on it.
     pub held: bool,
     /// `spec.suspend`.
@@ -45,6 +47,15 @@ pub struct Written {
     pub rotation: WrittenRotation,
     /// `spec.targets`.
     pub targets: Vec<TargetSpec>,
+}
+
+impl Written {
+    /// What of it still counts once the resource is being deleted: nothing is scheduled or begun any more.
+    pub(super) fn leaving(&self) -> Self {
+        let engine = self.rotation.engine;
+        let rotation = WrittenRotation { engine, disruption: true, ..WrittenRotation::default() };
+        Self { rotation, ..self.clone() }
+    }
 }
 
 /// `spec.partner`.

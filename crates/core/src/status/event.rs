@@ -6,7 +6,7 @@ use super::{Truth, View, printable};
 use crate::effect::Effect;
 use crate::journal::{Entry, Journal, Outcome, Rotation, Trigger};
 use crate::names::ObjectName;
-use crate::spec::{Engine, Resource};
+use crate::spec::{Engine, Fate, Resource};
 
 /// An event to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,17 @@ pub fn event(effect: &Effect) -> Option<Event> {
             )),
             rotation: None,
         }),
+        Effect::WriteDebt(debt) => Some(Event {
+            warning: true,
+            reason: "RevocationOutstanding",
+            note: printable(&format!(
+                "what is owed at {} outlives what owes it and stands on the AWS secret (labels managed-secrets.io/owed/VERSION); it is revoked from there {}once the partner, its account and the admin credential allow it",
+                debt.partner_type.as_ref().map_or("the partner", |name| name.as_str()),
+                debt.due().map(|due| format!("not before {due}, ")).unwrap_or_default(),
+            )),
+            rotation: None,
+        }),
+        Effect::CloseDebt => event("RevocationsPaid", "the AWS secret owes nothing any more".to_owned(), None),
         Effect::Revoke { credential, .. } => event("Revoked", format!("{credential} was revoked at the partner"), None),
         Effect::Record { rotation, entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::Intend { number: 1, .. } => {
@@ -78,6 +89,48 @@ pub fn event(effect: &Effect) -> Option<Event> {
         }),
         _ => None,
     }
+}
+
+/// The event of what goes with a finalizer while something is left that could be written nowhere: the spec, and with it the
+/// secret and the account, can't be resolved. A Rotation that was deleted too is told of before it is gone.
+pub fn lost(resource: &Resource, journal: &Journal, effect: &Effect) -> Option<Event> {
+    if resource.deleting.is_none() || resource.abandoned || resource.spec.is_ok() {
+        return None;
+    }
+    let left = |goes: &dyn Fn(&Rotation) -> bool| -> Vec<String> {
+        journal.waiting().filter(|rotation| goes(rotation)).flat_map(left_by).collect()
+    };
+    let left = match effect {
+        Effect::ReleaseRotation { rotation: name, .. } => {
+            left(&|rotation| rotation.name == *name && rotation.deleting.is_some())
+        }
+        Effect::Release => left(&|_| true).into_iter().chain(promised(resource).map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    let note = format!(
+        "the finalizer went with its time, and nobody could write down what is left; revoke and delete by hand: {}",
+        left.join(", ")
+    );
+    let lost = Event { warning: true, reason: "RevocationLost", note: printable(&note), rotation: None };
+    (!left.is_empty()).then_some(lost)
+}
+
+/// The credentials that a rotation owes, and the candidate that it made and did not bring in.
+fn left_by(rotation: &Rotation) -> impl Iterator<Item = String> {
+    let made = rotation.attempt.as_ref().filter(|_| rotation.promoted.is_none() && rotation.candidate.is_none());
+    let candidate = made.map(|made| match &made.candidate {
+        Some(id) => id.to_string(),
+        None => format!("the candidate of version {}", made.version),
+    });
+    rotation.owed.keys().map(ToString::to_string).chain(candidate)
+}
+
+/// What the axes of the deletion would have taken along.
+fn promised(resource: &Resource) -> impl Iterator<Item = &'static str> {
+    let made = resource.noted.onboarded || resource.noted.secret;
+    let partner = (resource.deletion.partner == Fate::Remove).then_some("the credentials in its AWS secret");
+    let store = (resource.deletion.store == Fate::Remove).then_some("the AWS secret");
+    partner.into_iter().chain(store).filter(move |_| made)
 }
 
 /// The events of conditions that changed. `was`: status and reason by type.

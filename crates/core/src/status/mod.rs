@@ -18,7 +18,7 @@ use crate::journal::{Journal, Outcome};
 use crate::names::{Arn, Identity, ObjectName, Region, SecretName, Stage, TargetName, VersionId};
 use crate::spec::{Engine, Resource, Spec};
 
-pub use event::{Event, changed_outside, event, events_of_change, outcome_code, trigger_code};
+pub use event::{Event, changed_outside, event, events_of_change, lost, outcome_code, trigger_code};
 
 use conditions::conditions;
 

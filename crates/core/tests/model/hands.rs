@@ -1,6 +1,7 @@
 //! Outside hands, at every step of a life: a person moves AWSCURRENT, deletes a Rotation or the resource, puts a value of
 //! their own into the idle slot; Secrets Manager answers with what was true before; a second leader works beside the first.
 
+use jiff::SignedDuration;
 use mes_core::effect::Effect;
 use mes_core::facts::{Facts, Look, Sight};
 use mes_core::names::{Slot, VersionId};
@@ -125,6 +126,8 @@ fn handled(kind: Kind, onboard: Onboard, at: usize, hand: Hand, crash: bool) -> 
                 assert_eq!(main, [true], "told before everything else was revoked: {:?}", world.live);
                 world.live.clear();
                 world.resource.deletion.partner = Fate::Retain;
+                // What a rotation still owes could be proven by nothing that works: it stands on the secret after a day.
+                world.now += SignedDuration::from_hours(24);
                 idle = 0;
             }
             if !world.resource.held && world.journal.rotations.iter().all(|rotation| !rotation.held) && idle > 3 {

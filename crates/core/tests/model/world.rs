@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use mes_core::debt::Debt;
 use mes_core::decide::{Decision, Step, Verdict, decide};
 use mes_core::effect::{Acting, Effect};
 use mes_core::facts::{
@@ -150,6 +151,8 @@ pub(crate) struct World {
     pub(crate) late: Option<(Uid, Uid)>,
     pub(crate) bytes: BTreeMap<VersionId, (u32, Option<Slot>)>,
     pub(crate) stages: BTreeMap<VersionId, BTreeSet<Stage>>,
+    /// What the tags of the secret say of what it owes.
+    pub(crate) debt: Option<Debt>,
     pub(crate) live: BTreeSet<Live>,
     pub(crate) next_bytes: u32,
     pub(crate) replica: Option<Option<VersionId>>,
@@ -174,6 +177,10 @@ pub(crate) struct World {
     pub(crate) secrets: BTreeMap<ObjectName, (u32, Option<Slot>)>,
     /// An entry that the table does not allow is refused, as the shell does, and no failure of the test.
     pub(crate) legal_or_refused: bool,
+    /// The partner, its account or the admin credential is gone: what everybody hears who asks.
+    pub(crate) blind: Option<Fault>,
+    /// The partner refuses whatever is not in use.
+    pub(crate) refuses_candidates: bool,
     /// Answers that differ from what the world would say.
     pub(crate) answers: BTreeMap<Look, Sight>,
     /// What a list of the partner's shows in place of what lives there.
@@ -269,6 +276,7 @@ impl World {
                 own: Granted::assume(own),
                 generation: 1,
                 deleting: None,
+                namespace_deleting: None,
                 held: false,
                 suspended: false,
                 abandoned: false,
@@ -287,6 +295,7 @@ impl World {
             late: None,
             bytes: BTreeMap::new(),
             stages: BTreeMap::new(),
+            debt: None,
             live: BTreeSet::new(),
             next_bytes: 100,
             replica: None,
@@ -303,6 +312,8 @@ impl World {
             killed: BTreeSet::new(),
             secrets: BTreeMap::new(),
             legal_or_refused: false,
+            blind: None,
+            refuses_candidates: false,
             answers: BTreeMap::new(),
             listed: None,
             revision: 0,
@@ -358,7 +369,7 @@ impl World {
         let Some(at) = self.journal.rotations.iter().position(|rotation| rotation.name == *name) else { return };
         if self.journal.rotations[at].held {
             self.journal.rotations[at].revision = self.revise();
-            self.journal.rotations[at].deleting = true;
+            self.journal.rotations[at].deleting = Some(self.now);
         } else {
             self.journal.rotations.remove(at);
         }
@@ -451,7 +462,7 @@ impl World {
             owned,
             generated: true,
             held: false,
-            deleting: false,
+            deleting: None,
             attempt: None,
             failed_attempts: 0,
             last_failure: None,
@@ -658,6 +669,7 @@ impl World {
         use mes_core::decide::Goal;
         let holds = |goal| decision.verdict(goal).is_some_and(Result::is_ok);
         self.resource.noted.onboarded |= holds(Goal::Onboarded);
+        self.resource.noted.secret |= self.made && self.resource.spec.is_ok();
         if holds(Goal::Onboarded) {
             self.resource.noted.version = self.current().cloned();
         }
@@ -675,6 +687,7 @@ impl World {
             versions: self.stages.clone(),
             changed: None,
             scheduled_for_deletion: false,
+            debt: None,
         };
         let targets = self.target.iter().map(|(revision, version)| {
             (TargetName::parse("crm").unwrap(), (Revision::parse(revision.to_string()).unwrap(), Some(version.clone())))
@@ -685,6 +698,14 @@ impl World {
     pub(crate) fn answer(&self, look: &Look) -> Sight {
         if let Some(other) = self.answers.get(look) {
             return other.clone();
+        }
+        match (look, &self.blind) {
+            (Look::Credentials { .. }, Some(fault)) => return Sight::Credentials(Err(fault.clone())),
+            (Look::Acceptance(_), Some(fault)) => return Sight::Acceptance(Err(fault.clone())),
+            (Look::Acceptance(version), None) if self.refuses_candidates && self.current() != Some(version) => {
+                return Sight::Acceptance(Ok(Some(Acceptance::Refused)));
+            }
+            _ => {}
         }
         match look {
             Look::Seed => Sight::Seed(Ok(Some(Seed::Accepted { identity: None }))),
@@ -753,6 +774,7 @@ impl World {
             rotation: None,
             versions: self.stages.clone(),
             replica_of: None,
+            debt: self.debt.clone().map(Box::new),
             scheduled_for_deletion: false,
             replication: replica.into_iter().map(|replica| (Region::parse(REGION).unwrap(), replica)).collect(),
         }
@@ -833,6 +855,7 @@ impl World {
         | Effect::Activate { acting, .. }
         | Effect::Revoke { acting, .. } = effect
         {
+            self.blind.clone().map_or(Ok(()), Err)?;
             self.acts(acting)?;
         }
         match effect {
@@ -849,7 +872,7 @@ impl World {
                 let at = self.rotation(rotation, Some(onto))?;
                 self.journal.rotations[at].revision = self.revise();
                 self.journal.rotations[at].held = false;
-                self.journal.rotations.retain(|rotation| rotation.held || !rotation.deleting);
+                self.journal.rotations.retain(|rotation| rotation.held || rotation.deleting.is_none());
             }
             Effect::CreateSecret if self.made => return Err(fault(FaultKind::Exists)),
             Effect::CreateSecret => (self.made, self.claim) = (true, Some(by)),
@@ -896,6 +919,16 @@ impl World {
             }
             Effect::Discard { version } => self.unlabel(Stage::PENDING, version),
             Effect::Forget { version } => self.unlabel(Stage::PREVIOUS, version),
+            Effect::WriteDebt(debt) => self.debt = Some(debt.clone()),
+            Effect::CloseDebt => self.debt = None,
+            Effect::MarkOwed { version } => {
+                let owed = Stage::owed(version).unwrap();
+                self.stages.entry(version.clone()).or_default().insert(owed);
+            }
+            Effect::UnmarkOwed { version } => {
+                let owed = Stage::owed(version).unwrap();
+                self.unlabel(owed.as_str(), version);
+            }
             Effect::Revoke { version, credential, .. } => {
                 let bytes = version.as_ref().and_then(|version| self.bytes.get(version)).map(|(bytes, _)| *bytes);
                 // This world names what no version holds by its bytes: the name is nothing's once a version holds them.

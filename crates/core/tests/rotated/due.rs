@@ -122,14 +122,15 @@ fn a_name_that_somebody_squats_is_passed_by_and_one_that_merely_failed_is_tried_
 fn what_waits_and_is_deleted_or_restored_ends_before_it_begins() {
     let mut world = rested(Kind::Tagged);
     world.request("crm-byhand");
+    let now = world.now;
     let waiting = world.journal.rotations.last_mut().unwrap();
-    (waiting.held, waiting.deleting) = (true, true);
+    (waiting.held, waiting.deleting) = (true, Some(now));
     assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::Cancelled));
     world.journal.rotations.last_mut().unwrap().owned = Some(false);
     assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::Restored));
     // The operator's own is owned by its resource.
     let waiting = world.journal.rotations.last_mut().unwrap();
-    (waiting.owned, waiting.deleting) = (Some(true), false);
+    (waiting.owned, waiting.deleting) = (Some(true), None);
     act(&mut world);
     assert_eq!(ended(&world, "crm-byhand"), None);
 }
@@ -231,7 +232,11 @@ fn a_request_is_merged_only_into_a_first_attempt_that_was_announced_after_it_and
     };
     assert_eq!(request(&at_the_same_time), None);
     assert_eq!(request(&|world| running(world).aborting = true), None);
-    assert_eq!(request(&|world| (running(world).held, running(world).deleting) = (true, true)), None);
+    let deleted = |world: &mut World| {
+        let now = world.now;
+        (running(world).held, running(world).deleting) = (true, Some(now));
+    };
+    assert_eq!(request(&deleted), None);
     assert_eq!(request(&|world| running(world).attempt.as_mut().unwrap().number = 2), None);
 }
 

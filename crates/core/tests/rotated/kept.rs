@@ -208,7 +208,11 @@ fn of_the_rotations_that_the_operator_made_the_oldest_go_once_there_are_more_tha
     };
     assert_eq!(another(&world, |_| {}).as_deref(), Some("crm-0"));
     assert_eq!(another(&world, |rotation| rotation.generated = false), None, "a manifest in Git");
-    assert_eq!(another(&world, |rotation| rotation.deleting = true), None, "on its way out");
+    assert_eq!(
+        another(&world, |rotation| rotation.deleting = Some(jiff::Timestamp::UNIX_EPOCH)),
+        None,
+        "on its way out"
+    );
     let younger =
         |rotation: &mut Rotation| rotation.created = jiff::Timestamp::UNIX_EPOCH + SignedDuration::from_hours(9);
     assert_eq!(another(&world, younger).as_deref(), Some("crm-2"), "of the same age by name");

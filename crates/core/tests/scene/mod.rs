@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use mes_core::debt::Debt;
 use mes_core::decide::{Decision, Step, decide};
 use mes_core::facts::{
     Acceptance, Credential, Facts, Glimpse, Holder, Look, ManagedRotation, Ownership, Replica, Seed, Sight,
@@ -218,6 +219,11 @@ fn changed(dice: &mut Dice, truth: Sight, world: &World) -> Sight {
                     }
                 }
             }
+            if dice.once_in(3) {
+                let owed = version(dice, world);
+                secret.versions.entry(owed.clone()).or_default().insert(Stage::owed(&owed).unwrap());
+                secret.debt = Some(Box::<Debt>::default()).filter(|_| dice.once_in(2));
+            }
             Sight::StoreSecret(Ok(Some(secret)))
         }
         Sight::Replica(_) => Sight::Replica(Ok(dice.one(&[
@@ -359,7 +365,7 @@ pub(crate) fn journal(dice: &mut Dice, world: &World) -> Journal {
             owned: dice.one(&[None, Some(true), Some(false)]),
             generated: dice.once_in(2),
             held: dice.once_in(2),
-            deleting: dice.once_in(4),
+            deleting: Some(world.now).filter(|_| dice.once_in(4)),
             attempt: None,
             failed_attempts: 0,
             last_failure: None,
@@ -401,7 +407,7 @@ pub(crate) fn journal(dice: &mut Dice, world: &World) -> Journal {
         rotation.promoted = Some(dice.one(&times)).filter(|_| dice.once_in(2));
         rotation.overlap = dice.one(&[None, Some(SignedDuration::MAX), Some(SignedDuration::MIN)]);
         rotation.aborting = dice.once_in(4);
-        rotation.deleting = dice.once_in(4);
+        rotation.deleting = Some(world.now).filter(|_| dice.once_in(4));
         rotation.unreadable = dice.once_in(8);
         rotation.ended = Some((
             dice.one(&[Ended::Revoked, Ended::Kept, Ended::Cancelled, Ended::Exhausted, Ended::Merged]),

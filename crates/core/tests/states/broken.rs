@@ -257,7 +257,7 @@ fn owes_nothing(resource: &Resource, facts: &Facts, journal: &Journal, now: Time
 }
 
 fn undoes_promoting(resource: &Resource, facts: &Facts, journal: &Journal, now: Timestamp) -> Decision {
-    let undone = journal.open().filter(|open| open.deleting && open.promoted.is_none() && !open.aborting);
+    let undone = journal.open().filter(|open| open.deleting.is_some() && open.promoted.is_none() && !open.aborting);
     let moved = |open: &Rotation| facts.store_secret().and_then(|secret| secret.current()) == open.version();
     match undone.filter(|open| open.promoting() && !moved(open)) {
         Some(open) => acts(record(open, vec![Entry::Abort])),

@@ -58,7 +58,7 @@ pub(crate) fn possible(search: &Search, state: &State) -> Vec<Hand> {
             Kinds::Strangers => strangers(search.kind, &world, &mut hands),
             Kinds::Asks => asks(&world, &mut hands),
             Kinds::Cancels => {
-                let open = world.journal.open().filter(|open| !open.deleting);
+                let open = world.journal.open().filter(|open| open.deleting.is_none());
                 hands.extend(open.map(|open| Hand::Cancels(open.name.clone())));
             }
             Kinds::Deletes => hands.push(Hand::Deletes),

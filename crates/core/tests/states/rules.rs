@@ -264,7 +264,8 @@ pub(crate) fn always(search: &Search, state: &mut State) {
 /// P2, P3: whether the attempt under way may be given up.
 fn may_give_up(world: &World, rotation: &Rotation) -> bool {
     let Some(attempt) = &rotation.attempt else { return true };
-    let asked = rotation.deleting || world.resource.deleting.is_some() || !world.journal.heirs(rotation).is_empty();
+    let asked =
+        rotation.deleting.is_some() || world.resource.deleting.is_some() || !world.journal.heirs(rotation).is_empty();
     let works = world.is_live(&attempt.version) && world.current() == attempt.supersedes.as_ref();
     asked || !works || rotation.candidate.is_some()
 }

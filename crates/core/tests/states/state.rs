@@ -410,7 +410,8 @@ impl Hash for State {
 
 fn hash_rotation(rotation: &Rotation, journal: &Journal, promoted: &[Timestamp], state: &mut impl Hasher) {
     (&rotation.uid, rotation.trigger, rotation.revocation, &rotation.candidate, rotation.owned).hash(state);
-    (rotation.held, rotation.deleting, rotation.aborting, rotation.unreadable, rotation.failed_attempts).hash(state);
+    (rotation.held, rotation.deleting.is_some(), rotation.aborting, rotation.unreadable, rotation.failed_attempts)
+        .hash(state);
     rotation.promoted.map(|at| promoted.iter().position(|each| *each == at)).hash(state);
     rotation.ended.map(|(outcome, _)| outcome).hash(state);
     for (id, owed) in &rotation.owed {

@@ -76,7 +76,7 @@ fn every_example_is_served() {
             account: account.and_then(|account| accounts.get(&account)).map_or(Reference::Absent, Reference::Found),
             admin_store: Reference::NotNamed,
             admin_arn: None,
-            namespace_labels: &[("db".to_owned(), "main".to_owned())].into(),
+            namespace_labels: Some(&[("db".to_owned(), "main".to_owned())].into()),
             older: &Older::default(),
             partner_type: &types,
         };

@@ -71,7 +71,7 @@ fn served(mes: &api::ManagedExternalSecret, store: &api::SecretsManagerStore) ->
         account: Reference::NotNamed,
         admin_store: Reference::NotNamed,
         admin_arn: None,
-        namespace_labels: &BTreeMap::new(),
+        namespace_labels: Some(&BTreeMap::new()),
         older: &Older::default(),
         partner_type: &aws_types::find,
     };

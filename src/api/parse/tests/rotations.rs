@@ -63,7 +63,7 @@ fn metadata_and_spec_are_read() {
     let rotation = read(&object(Value::Null));
     assert_eq!((rotation.name.as_str(), rotation.revision.as_str()), ("crm-7", "42"));
     assert_eq!((rotation.trigger, rotation.owned, rotation.generated), (Trigger::Schedule, Some(true), true));
-    assert!(rotation.held && !rotation.deleting && !rotation.unreadable && rotation.attempt.is_none());
+    assert!(rotation.held && rotation.deleting.is_none() && !rotation.unreadable && rotation.attempt.is_none());
 }
 
 #[test]

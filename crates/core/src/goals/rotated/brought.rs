@@ -270,7 +270,10 @@ fn barred(case: Case<'_>, rotation: &Rotation, version: &VersionId) -> bool {
     let others = || case.journal.rotations.iter().filter(|each| each.uid != rotation.uid);
     let under_way =
         |each: &Rotation| each.ended.is_none() && each.promoted.is_none() && each.version() == Some(version);
+    // A revocation that stands on the secret was announced there, and that is final.
+    let standing = case.facts.store_secret().is_some_and(|secret| secret.owes(version));
     case.journal.unfit(version)
+        || standing
         || others().any(|each| under_way(each) || each.burned().any(|burned| burned == *version))
 }
 

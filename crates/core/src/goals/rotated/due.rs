@@ -128,7 +128,7 @@ fn replaced(waiting: &Rotation, open: Option<&Rotation>) -> bool {
 }
 
 fn begun_since(waiting: &Rotation, open: &Rotation) -> bool {
-    let goes_on = open.uid != waiting.uid && !open.aborting && !open.deleting;
+    let goes_on = open.uid != waiting.uid && !open.aborting && open.deleting.is_none();
     let first = open.attempt.as_ref().filter(|attempt| goes_on && attempt.number == 1);
     first.is_some_and(|attempt| waiting.created < attempt.time)
 }

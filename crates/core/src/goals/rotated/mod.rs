@@ -18,10 +18,11 @@ pub mod retirement;
 use std::collections::BTreeSet;
 
 use crate::case::Case;
-use crate::decide::{Step, Verdict};
+use crate::decide::{Step, Verdict, every};
 use crate::effect::{Acting, Effect};
 use crate::facts::StoreSecret;
 use crate::goals::onboarded::claimed;
+use crate::goals::standing;
 use crate::journal::{Attempt, Entry, Outcome, Rotation};
 use crate::names::VersionId;
 use crate::partner::Contract;
@@ -59,7 +60,7 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
         if !served {
             return Err(Step::Wait { reason: Reason::NotOnboarded, until: None });
         }
-        return due::due(case, spec);
+        return every([standing(case, spec), due::due(case, spec)]);
     };
     if rotation.unreadable {
         return case.wait(Reason::JournalUnreadable(rotation.name.clone()), 300);
@@ -89,6 +90,17 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     if let Some(heir) = heir {
         return handed_over(case, rotation, heir, secret);
     }
+    released(case, spec, rotation, secret, superseded(case, spec, rotation, attempt, secret))?;
+    let outcome = match attempt.supersedes {
+        None => Outcome::Kept,
+        Some(_) if contract.in_place() && rotation.candidate.is_none() => Outcome::RevokedByPartner,
+        Some(_) => Outcome::Revoked,
+    };
+    case.record(rotation, vec![Entry::End(outcome)])
+}
+
+/// Lines 10 to 14: the candidate is in force everywhere, and what it superseded is gone.
+fn superseded(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
     retirement::overlapped(case, spec, rotation)?;
     promotion::in_force(case, rotation, attempt, secret)?;
     if !rotation.at_once() {
@@ -96,13 +108,33 @@ fn operated(case: Case<'_>, spec: &Spec, contract: &Contract, served: bool) -> V
     }
     retirement::retired(case, spec, rotation, secret)?;
     retirement::clean(case, rotation, secret)?;
-    retirement::forgotten(case, rotation, secret)?;
-    let outcome = match attempt.supersedes {
-        None => Outcome::Kept,
-        Some(_) if contract.in_place() && rotation.candidate.is_none() => Outcome::RevokedByPartner,
-        Some(_) => Outcome::Revoked,
-    };
-    case.record(rotation, vec![Entry::End(outcome)])
+    retirement::forgotten(case, rotation, secret)
+}
+
+/// A person deleted it, and what it owes can't be paid for too long: that goes onto the secret, and the Rotation goes (R13).
+fn released(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret, verdict: Verdict) -> Verdict {
+    let Some(deleting) = rotation.deleting.filter(|_| rotation.held) else { return verdict };
+    let at = standing::released_at(case.resource, deleting, case.bounds());
+    match verdict {
+        Err(Step::Wait { .. } | Step::Blocked(_)) if case.now >= at => {
+            standing::stands(case, spec, secret, &standing::left_by(rotation, secret))?;
+            case.act(Effect::ReleaseRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() })
+        }
+        Err(Step::Wait { reason, until }) => {
+            Err(Step::Wait { reason, until: Some(until.map_or(at, |until| until.min(at))) })
+        }
+        verdict => verdict,
+    }
+}
+
+/// What stands on the secret and no rotation owes: of one that was deleted, gave up, or had another resource.
+fn standing(case: Case<'_>, spec: &Spec) -> Verdict {
+    if !standing::may_stand(case) {
+        return Ok(());
+    }
+    let secret = claimed(case)?;
+    standing::paid(case, spec, secret)?;
+    standing::closed(case, secret)
 }
 
 /// P19: what a promoted rotation owes is owed by the one that pre-empts it before it ends. What AWSCURRENT holds now is not
@@ -153,7 +185,7 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
     let spec = case.resource.spec.as_ref().ok()?;
     let kept_up = due::answered(case).is_ok();
     match (&spec.rotation.engine, case.journal.open()) {
-        _ if !kept_up => None,
+        _ if !kept_up || standing::may_stand(case) => None,
         (_, None) => {
             let at_rest = housekeeping(case).and_then(|()| match spec.rotation.engine {
                 Engine::Operator(_) => due::due(case, spec),
@@ -165,8 +197,10 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
                 rest => Some(rest),
             }
         }
-        // Without a promotion there is no overlap that it could rest in.
-        (Engine::Operator(_), Some(rotation)) if case.journal.heirs(rotation).is_empty() => {
+        // Without a promotion there is no overlap that it could rest in; a deleted one is let go in time.
+        (Engine::Operator(_), Some(rotation))
+            if rotation.deleting.is_none() && case.journal.heirs(rotation).is_empty() =>
+        {
             retirement::overlapped(case, spec, rotation).err().map(Err)
         }
         _ => None,
@@ -203,7 +237,7 @@ fn housekeeping(case: Case<'_>) -> Verdict {
         .journal
         .rotations
         .iter()
-        .filter(|rotation| rotation.ended.is_some() && rotation.generated && !rotation.deleting)
+        .filter(|rotation| rotation.ended.is_some() && rotation.generated && rotation.deleting.is_none())
         .collect();
     ended.sort_by_key(|rotation| (rotation.created, rotation.name.clone()));
     match ended.len().checked_sub(case.bounds().history) {

@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::facts::{Acceptance, Credential, Holder, StoreSecret};
 use crate::goals::onboarded::{claimed, owned};
 use crate::goals::rotated::{acting, brought, in_place, known, orphans};
+use crate::goals::standing;
 use crate::journal::{Attempt, Entry, Outcome, Owed, Rotation};
 use crate::names::{CredentialId, Region, Stage, VersionId};
 use crate::partner::Activation;
@@ -116,7 +117,7 @@ pub fn pay(
     let there: Vec<&Credential> =
         listed.iter().filter(|credential| credential.id == *id || holds(credential)).collect();
     let at_once = at_once(case, rotation, owed);
-    gate(case, spec, rotation, secret, &there, id, owed, at_once)?;
+    gate(case, spec, Some(rotation), secret, &there, id, owed, at_once)?;
     if owed.doomed.is_none() {
         return case.record(rotation, vec![Entry::Doom(id.clone(), owed.version.clone())]);
     }
@@ -161,12 +162,13 @@ pub(crate) fn activates(case: Case<'_>) -> bool {
     case.resource.contract().is_some_and(|contract| contract.activation == Activation::AfterPromotion)
 }
 
-/// P13: ours beyond doubt, not what AWSCURRENT holds, wanted and held by nobody, and AWSCURRENT is accepted now.
+/// P13: ours beyond doubt, not what AWSCURRENT holds, wanted and held by nobody, and AWSCURRENT is accepted now. `debtor`: the
+/// rotation that owes it; absent = it stands on the secret.
 #[allow(clippy::too_many_arguments, reason = "each is a part of the proof")]
-fn gate(
+pub fn gate(
     case: Case<'_>,
     spec: &Spec,
-    debtor: &Rotation,
+    debtor: Option<&Rotation>,
     secret: &StoreSecret,
     there: &[&Credential],
     id: &CredentialId,
@@ -188,7 +190,8 @@ fn gate(
         return case.wait(Reason::Settling, 5);
     }
     // What a rollback wants lives until that one ends; but not what it wants behind a compromise, which burns it.
-    let others = case.journal.waiting().filter(|open| open.uid != debtor.uid && !debtor.is_alarm());
+    let burns = debtor.is_some_and(Rotation::is_alarm);
+    let others = case.journal.waiting().filter(|open| !burns && debtor.is_none_or(|debtor| open.uid != debtor.uid));
     let wanted =
         others.filter_map(Rotation::wanted).any(|wanted| !case.journal.same_bytes(wanted).is_disjoint(&versions));
     if wanted && owed.doomed.is_none() {
@@ -289,6 +292,10 @@ pub fn undone(
         {
             return case.act(Effect::Discard { version: pending.clone() });
         }
+    }
+    // What it took over from another is nobody's once it ends: it goes onto the secret, and is paid from there.
+    if rotation.pre_empts() && case.resource.contract().is_some() {
+        standing::stands(case, spec, secret, &standing::left_by(rotation, secret))?;
     }
     case.record(rotation, vec![Entry::End(ended)])
 }

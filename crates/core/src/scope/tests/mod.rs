@@ -2,6 +2,7 @@
 
 mod attacks;
 mod every_type;
+mod leaving;
 mod values;
 
 use super::*;
@@ -14,7 +15,7 @@ use crate::partner::{
 use crate::secret::{Sensitive, Value};
 use crate::spec::{Admin, Deletion, Engine, Fate, Noted, WantedRegion};
 use crate::target::{SecretType, TargetSpec};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 static ADMIN: Format = Format::new(&[]);
 
@@ -267,12 +268,18 @@ fn target(name: &str) -> TargetSpec {
 
 impl World {
     fn resource(&self) -> Resource {
+        self.resource_in(None)
+    }
+
+    /// The same, whose deletion was asked for then.
+    fn resource_in(&self, deleting: Option<Timestamp>) -> Resource {
         let deletion =
             Deletion { targets: Fate::Retain, store: Fate::Retain, partner: Fate::Retain, recovery_window_days: 30 };
         let frame = Frame {
             own: self.own.clone(),
             generation: 1,
-            deleting: None,
+            deleting,
+            namespace_deleting: None,
             held: false,
             suspended: false,
             abandoned: false,
@@ -284,7 +291,7 @@ impl World {
             account: self.account.as_ref().map_or(Reference::Absent, Reference::Found),
             admin_store: self.admin_store.as_ref().or(self.store.as_ref()).map_or(Reference::Absent, Reference::Found),
             admin_arn: self.admin_arn.as_ref(),
-            namespace_labels: &self.labels,
+            namespace_labels: Some(&self.labels),
             older: &self.older,
             partner_type: &types,
         };
