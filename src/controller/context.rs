@@ -81,7 +81,7 @@ pub(super) struct Context {
     pub(super) budget: Arc<Budget>,
     pub(super) sweeps: Arc<Sweeps>,
     pub(super) targets: Arc<Targets>,
-    pub(super) began: jiff::Timestamp,
+    pub(super) began: tokio::time::Instant,
     /// Whether every cache is whole: before that nothing is decided.
     pub(super) ready: std::sync::atomic::AtomicBool,
 }

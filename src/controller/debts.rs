@@ -18,6 +18,7 @@ use mes_core::spec::Claim;
 
 use super::context::{CALL, Context};
 use super::look::look;
+use super::pass_clock::PassClock;
 use super::perform::perform;
 use super::subject::Subject;
 use super::sweep;
@@ -70,26 +71,24 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
         if let Err(refused) = &subject.resource.spec {
             return Some(refused.clone());
         }
-        let mut facts = subject.at_a_glance(context, false);
+        let clock = PassClock::begin(&*context.outside.clock, context.began);
+        let mut facts = subject.at_a_glance(context, &clock, false);
         let effect = loop {
-            let now = context.outside.clock.now();
+            let now = clock.now();
             if facts.expire(now) || !context.lease.allows_a_call(CALL) {
-                context.memory.keep(&claim.uid, facts.tries().clone());
+                context.memory.keep(&claim.uid, facts.tries().clone(), &clock);
                 return None;
             }
             match outlived(&subject.resource, &facts, now) {
                 Err(Step::Look(questions)) => {
                     let questions: Vec<Look> = questions.into_iter().collect();
-                    let sights = join_all(
-                        questions
-                            .iter()
-                            .map(async |question| (look(&subject, question).await, context.outside.clock.now())),
-                    );
+                    let sights =
+                        join_all(questions.iter().map(async |question| (look(&subject, question).await, clock.now())));
                     for (question, (sight, answered)) in questions.iter().zip(sights.await) {
                         facts.took(question, now, answered);
                         facts.learn(question.clone(), sight, answered);
                     }
-                    context.memory.keep(&claim.uid, facts.tries().clone());
+                    context.memory.keep(&claim.uid, facts.tries().clone(), &clock);
                 }
                 Err(Step::Act(effect)) => break effect,
                 Err(Step::Wait { reason, .. } | Step::Blocked(reason)) => return Some(reason),
@@ -106,8 +105,8 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
             return None;
         }
         let outcome = perform(context, &subject, &effect).await;
-        facts.tried(&effect, &outcome, context.outside.clock.now());
-        context.memory.keep(&claim.uid, facts.tries().clone());
+        facts.tried(&effect, &outcome, clock.now());
+        context.memory.keep(&claim.uid, facts.tries().clone(), &clock);
         let (namespace, name, effect) = (&claim.namespace, &secret.1, effect.verb());
         match &outcome {
             Ok(()) => tracing::info!(%namespace, secret = %name, effect, "done after its resource"),

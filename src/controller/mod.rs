@@ -10,6 +10,7 @@ mod debts;
 mod look;
 mod memory;
 mod outside;
+mod pass_clock;
 mod perform;
 mod publish;
 mod reach;
@@ -103,7 +104,7 @@ pub async fn run(
         memory: memory::Memory::default(),
         claims: claims::Claims::default(),
         budget: Arc::default(),
-        began: outside.clock.now(),
+        began: tokio::time::Instant::now(),
         ready: std::sync::atomic::AtomicBool::new(false),
         caches,
         sweeps,

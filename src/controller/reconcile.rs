@@ -17,6 +17,7 @@ use mes_core::shown::Code;
 
 use super::context::{CALL, Context};
 use super::look::look;
+use super::pass_clock::PassClock;
 use super::perform::{acting, perform};
 use super::publish;
 use super::subject::Subject;
@@ -37,13 +38,14 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
     let mut live = false;
     // What a pass changed it reads once more before it rests: the status shall tell what is, not what was before.
     let mut acted = false;
-    let mut facts = subject.at_a_glance(&context, acted);
+    let clock = PassClock::begin(&*context.outside.clock, context.began);
+    let mut facts = subject.at_a_glance(&context, &clock, acted);
     for _ in 0..STEPS {
-        let now = context.outside.clock.now();
+        let now = clock.now();
         if facts.expire(now) {
             // Nothing may be done on facts that old: the pass looks again, and somebody should know why nothing moves.
             context.tally.failed(&Fault::new(Place::Guard, FaultKind::Unsent, Fault::TOO_SLOW));
-            context.memory.keep(&subject.resource.own.uid, facts.tries().clone());
+            context.memory.keep(&subject.resource.own.uid, facts.tries().clone(), &clock);
             tracing::warn!(namespace = %subject.resource.own.namespace, name = %subject.resource.own.name, "looking took longer than --deadline allows; it begins anew");
         }
         let decision = decide(&subject.resource, &facts, &subject.journal, now);
@@ -60,7 +62,7 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
                 let questions: Vec<Look> = questions.into_iter().collect();
                 let sights = join_all(questions.iter().map(async |question| {
                     let sight = look(&subject, question).await;
-                    (sight, context.outside.clock.now())
+                    (sight, clock.now())
                 }));
                 for (question, (sight, answered)) in questions.iter().zip(sights.await) {
                     facts.took(question, now, answered);
@@ -69,11 +71,11 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
                     }
                     facts.learn(question.clone(), sight, answered);
                 }
-                context.memory.keep(&subject.resource.own.uid, facts.tries().clone());
+                context.memory.keep(&subject.resource.own.uid, facts.tries().clone(), &clock);
                 continue;
             }
             Err(Step::Act(effect)) if live => {
-                act(&context, &subject, &mut facts, &effect).await;
+                act(&context, &clock, &subject, &mut facts, &effect).await;
                 acted = true;
             }
             Err(Step::Look(_) | Step::Act(_)) => live = true,
@@ -82,24 +84,24 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
                     Err(Step::Wait { until, .. }) => until,
                     _ => None,
                 };
-                return settle(&context, &subject, facts, &decision, until, live).await;
+                return settle(&context, &clock, &subject, facts, &decision, until, live).await;
             }
         }
         match subject.live(&context).await? {
             Some(again) => subject = again,
             None => return Ok(gone(&context, &mes)),
         }
-        facts = subject.at_a_glance(&context, acted);
+        facts = subject.at_a_glance(&context, &clock, acted);
     }
     Ok(Action::requeue(Duration::ZERO))
 }
 
-async fn act(context: &Context, subject: &Subject, facts: &mut Facts, effect: &Effect) {
+async fn act(context: &Context, clock: &PassClock, subject: &Subject, facts: &mut Facts, effect: &Effect) {
     let own = &subject.resource.own;
     let outcome = perform(context, subject, effect).await;
-    let now = context.outside.clock.now();
+    let now = clock.now();
     facts.tried(effect, &outcome, now);
-    context.memory.keep(&own.uid, facts.tries().clone());
+    context.memory.keep(&own.uid, facts.tries().clone(), clock);
     match &outcome {
         Ok(()) => tracing::info!(namespace = %own.namespace, name = %own.name, effect = effect.verb(), "done"),
         Err(fault) => {
@@ -138,29 +140,30 @@ fn counted(context: &Context, subject: &Subject, effect: &Effect) {
 /// Nothing is left to do now: the status says so, and the next moment is known.
 async fn settle(
     context: &Context,
+    clock: &PassClock,
     subject: &Subject,
     facts: Facts,
     decision: &Decision,
     until: Option<Timestamp>,
     live: bool,
 ) -> Result<Action, Fault> {
-    let now = context.outside.clock.now();
+    let now = clock.now();
     let mut tries = facts.tries().clone();
     tries.waiting(decision, now);
     if live {
         publish::settle_targets(subject, &facts, &mut tries);
         if let (Some(seen), Ok(spec)) = (facts.store_secret(), &subject.resource.spec) {
             // Whole passes alone count: one that a fault cut short has not read everything.
-            subject.checked(context, now);
+            subject.checked(context, clock);
             context.sweeps.learn(&spec.scope.store_secret.store, &spec.scope.store_secret.name, seen);
         }
     }
-    context.memory.keep(&subject.resource.own.uid, tries.clone());
+    context.memory.keep(&subject.resource.own.uid, tries.clone(), clock);
     let written = publish::publish(context, subject, &facts, decision, now).await?;
     observe(context, subject, &written, now);
     // Whatever else it waits for: then its finalizers go.
     let released = deleted::released_at(&subject.resource, &context.settings.bounds).filter(|at| *at > now);
-    let next = [until, subject.next_check(context), released].into_iter().flatten().min();
+    let next = [until, subject.next_check(context, clock), released].into_iter().flatten().min();
     Ok(match next {
         Some(at) => Action::requeue(delay(at, now)),
         None => Action::await_change(),

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::budget::every;
 use super::context::Context;
+use super::pass_clock::PassClock;
 use super::reach::{Reach, Turn};
 use crate::api::{self, ManagedExternalSecret, parse};
 
@@ -52,16 +53,16 @@ impl Subject {
     }
 
     /// What is known without asking. `acted`: this pass has changed something since all was read.
-    pub(super) fn at_a_glance(&self, context: &Context, acted: bool) -> Facts {
+    pub(super) fn at_a_glance(&self, context: &Context, clock: &PassClock, acted: bool) -> Facts {
         let own = &*self.resource.own;
-        let remembered = context.memory.of(&own.uid);
+        let remembered = context.memory.of(&own.uid, clock);
         let mut tries = remembered.tries;
-        tries.saw(&self.journal, self.resource.deleting.is_some(), context.outside.clock.now());
+        tries.saw(&self.journal, self.resource.deleting.is_some(), clock.now());
         let targets = context.targets.of(&own.namespace, &own.name);
         if self.resource.noted.settled_generation == Some(self.resource.generation) {
             tries.first_glimpse(&targets);
         }
-        context.memory.keep(&own.uid, tries.clone());
+        context.memory.keep(&own.uid, tries.clone(), clock);
         let sweep = self.resource.spec.as_ref().ok().and_then(|spec| {
             let secret = &spec.scope.store_secret;
             context.sweeps.line(&secret.store, &secret.name)
@@ -70,7 +71,7 @@ impl Subject {
         let glimpse = Glimpse {
             sweep,
             targets,
-            verify_due: self.verify_due(context),
+            verify_due: self.verify_due(context, clock),
             // The first sight of the annotation in this process is no news.
             read_again: acted || remembered.synced.as_ref().is_some_and(|synced| *synced != asked),
         };
@@ -81,25 +82,25 @@ impl Subject {
     }
 
     /// When everything is to be read again, and AWSCURRENT tried at its partner; `None`: not before it is onboarded.
-    pub(super) fn next_check(&self, context: &Context) -> Option<jiff::Timestamp> {
+    pub(super) fn next_check(&self, context: &Context, clock: &PassClock) -> Option<jiff::Timestamp> {
         if !self.resource.noted.onboarded || self.resource.suspended {
             return None;
         }
         let interval = SignedDuration::try_from(context.settings.verify).unwrap_or(SignedDuration::MAX);
         // After a restart each resource has its own moment within one interval, so that partners see no burst.
-        let spread = || context.began + SignedDuration::from_secs(spread(&self.resource.own.uid, interval.as_secs()));
-        Some(context.memory.of(&self.resource.own.uid).checked.map_or_else(spread, |last| last + interval))
+        let spread = || clock.origin() + SignedDuration::from_secs(spread(&self.resource.own.uid, interval.as_secs()));
+        Some(context.memory.of(&self.resource.own.uid, clock).checked.map_or_else(spread, |last| last + interval))
     }
 
-    fn verify_due(&self, context: &Context) -> bool {
+    fn verify_due(&self, context: &Context, clock: &PassClock) -> bool {
         let rejected = self.mes.status.iter().flat_map(|status| &status.conditions);
         let rejected = rejected.into_iter().any(|each| each.type_ == "Ready" && each.reason == "CredentialRejected");
-        rejected || self.next_check(context).is_some_and(|at| at <= context.outside.clock.now())
+        rejected || self.next_check(context, clock).is_some_and(|at| at <= clock.now())
     }
 
-    /// Everything was read at `now`, and the annotation of this object acted upon.
-    pub(super) fn checked(&self, context: &Context, now: jiff::Timestamp) {
-        context.memory.checked(&self.resource.own.uid, annotation(&self.mes), now);
+    /// Everything was read by now, and the annotation of this object acted upon.
+    pub(super) fn checked(&self, context: &Context, clock: &PassClock) {
+        context.memory.checked(&self.resource.own.uid, annotation(&self.mes), clock);
     }
 
     /// What is left of a resource on its AWS secret: as the sealed debt says, granted anew, and younger than every resource, so

@@ -120,6 +120,17 @@ impl Tries {
         note(&mut self.looks, look, Some(Fault::new(place, FaultKind::Unsent, Fault::TOO_SLOW).after(seconds)), now);
     }
 
+    /// Moves every moment by as much as the clock was set since they were noted: what is remembered ages by no wall.
+    pub fn shift(&mut self, by: SignedDuration) {
+        let moments = self.looks.values_mut().chain(self.effects.values_mut()).map(|failed| &mut failed.at);
+        let moments = moments.chain(self.rights.values_mut()).chain(self.first_seen.values_mut());
+        let moments = moments.chain(self.verified.iter_mut().map(|(_, at)| at));
+        for moment in moments.chain(self.waits.iter_mut().map(|(_, at)| at)) {
+            // Beyond what a timestamp holds nobody waits for it either way.
+            *moment = moment.checked_add(by).unwrap_or(*moment);
+        }
+    }
+
     /// Notes how an effect went; grants, spends or keeps rights.
     pub fn tried(&mut self, effect: &Effect, outcome: &Result<(), Fault>, now: Timestamp) {
         note(&mut self.effects, effect, outcome.as_ref().err().cloned(), now);

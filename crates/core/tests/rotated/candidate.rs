@@ -258,3 +258,19 @@ fn in_place_a_candidate_that_is_refused_for_good_is_told_as_lost_and_followed_by
         assert!(given_up(&mut world), "{old:?}");
     }
 }
+
+#[test]
+fn a_wall_clock_that_is_set_while_a_call_may_be_under_way_makes_it_no_older() {
+    for set in [SignedDuration::from_hours(1), -SignedDuration::from_hours(1)] {
+        let mut world = requested(Kind::Tagged, 1, "Mint", is_mint);
+        world.pass(|_| Outcome::CrashBefore);
+        let waiting = rotated(&mut world);
+        let Err(Step::Wait { reason: Reason::Settling, until: Some(until) }) = waiting else { panic!("{waiting:?}") };
+        world.now += set;
+        world.tries.shift(set);
+        let told = rotated(&mut world);
+        assert_eq!(told, Err(Step::Wait { reason: Reason::Settling, until: Some(until + set) }));
+        world.now = until + set;
+        assert!(given_up(&mut world));
+    }
+}
