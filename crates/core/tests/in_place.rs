@@ -165,6 +165,22 @@ fn where_nothing_works_any_more_the_admin_makes_another_and_the_outage_ends() {
 }
 
 #[test]
+fn who_cancels_what_may_have_put_an_end_to_what_is_in_use_does_not_stop_it() {
+    for (kind, outage) in [(Kind::InPlacePartner, true), (Kind::Grace, false)] {
+        let mut world = begun(kind, "the create", is_mint);
+        let name = world.journal.open().unwrap().name.clone();
+        world.pass(|_| Outcome::Torn);
+        world.delete_rotation(&name);
+        for _ in 0..6000 {
+            world.pass(|_| Outcome::Fine);
+            assert!(outage || world.is_live(world.current().unwrap()), "{:#?}", world.journal);
+        }
+        assert!(world.is_live(world.current().unwrap()) && world.live.len() == 1, "{kind:?} {:#?}", world.journal);
+        assert!(world.creates >= 2, "{kind:?}");
+    }
+}
+
+#[test]
 fn each_attempt_lost_there_is_an_end_and_the_next_rotation_that_is_asked_for_ends_the_outage() {
     let mut world = begun(Kind::InPlacePartner, "the create", is_mint);
     for attempt in 1..=world.bounds.attempts {

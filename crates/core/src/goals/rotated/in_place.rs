@@ -8,7 +8,7 @@
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::facts::{Acceptance, Rehearsed, StoreSecret};
-use crate::goals::rotated::retirement;
+use crate::goals::rotated::{candidate, retirement};
 use crate::goals::synced;
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rejection, Rotation};
 use crate::names::{CredentialId, VersionId};
@@ -79,6 +79,16 @@ pub fn without_effect(case: Case<'_>, contract: &Contract, attempt: &Attempt, an
         Some(_) => Ok(()),
         None => case.wait(Reason::Settling, 2),
     }
+}
+
+/// Whether a rotation that somebody cancelled makes another all the same: what is in use is dead, or dies when its grace ends
+/// if the call had an effect.
+pub fn goes_on(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<bool> {
+    let (true, Some(attempt)) = (begun(contract, rotation), &rotation.attempt) else { return Ok(false) };
+    let announced = candidate::mark(rotation, attempt, IntentStep::Create);
+    let grace = contract.grace().unwrap_or_default();
+    let may_die = !grace.is_zero() && case.over_by(&announced, grace, Reason::GraceRunning).is_err();
+    Ok(may_die || is_out(case, contract, secret.current())?)
 }
 
 /// P3 in place: an attempt is given up only where something else works, or where nothing does and another (`again`) may be
