@@ -172,7 +172,7 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
     strike_once(&world, "salesforce", "token", None, Fate::Echo { code: "INVALID".to_owned(), status: Some(500) });
     world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": items}));
     for name in ["role", "sales", "sales-fails"] {
-        world.eventually(name, 60, |world| {
+        world.eventually(name, 180, |world| {
             let there = !delivered(world, name).is_null();
             if there { Ok(()) } else { Err(world.get(&["mes", "-n", ROOM, name])["status"].to_string()) }
         });
@@ -200,11 +200,11 @@ fn t47_a_canary_as_credential_is_in_no_log_event_status_metric_argument_or_envir
             "spec": {"resourceRef": {"name": name}}}));
     }
     for name in ["role-1", "sales-1", "sales-fails-1"] {
-        world.condition(&["rot", "-n", ROOM, name], "Promoted", "True", None, 60);
+        world.condition(&["rot", "-n", ROOM, name], "Promoted", "True", None, 180);
     }
     // What was made meanwhile is a secret as well.
     for (name, key) in [("role", "password"), ("sales", "consumerSecret"), ("sales-fails", "consumerSecret")] {
-        let fresh = world.eventually("delivered", 30, |world| {
+        let fresh = world.eventually("delivered", 120, |world| {
             let text = crate::bad_input::text(&delivered(world, name), key);
             if canaries.contains(&text) { Err("the old one".to_owned()) } else { Ok(text) }
         });
