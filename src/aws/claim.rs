@@ -65,8 +65,9 @@ pub(super) fn ownership(tags: &[Tag], secret: &RemoteSecret, account: &str, seal
     let Some(owner) = said(OWNER) else { return Ownership::Anothers };
     let is_sealed = || {
         let told: Option<Vec<&str>> = pairs(claim).iter().map(|(key, _)| said(key)).collect();
-        told.zip(said(SEAL))
-            .is_some_and(|(told, sealed)| seal.is_over(Domain::Claim, &parts(&told, secret, account), sealed))
+        told.zip(said(SEAL)).is_some_and(|(told, sealed)| {
+            seal.is_over(Domain::Claim, &placed(&told, account, &secret.primary, &secret.name), sealed)
+        })
     };
     let here =
         said(CLUSTER) == Some(claim.cluster.as_str()) && said(NAMESPACE_UID) == Some(claim.namespace_uid.as_str());
@@ -127,14 +128,10 @@ pub(super) fn owed(
 
 fn sealed(secret: &RemoteSecret, account: &str, seal: &Seal) -> String {
     let told = pairs(&secret.claim).map(|(_, value)| value);
-    seal.seal(Domain::Claim, &parts(&told, secret, account))
+    seal.seal(Domain::Claim, &placed(&told, account, &secret.primary, &secret.name))
 }
 
-/// What is sealed: the claim as its tags say it, and where the secret is, so that tags copied to another prove nothing.
-fn parts<'a>(told: &[&'a str], secret: &'a RemoteSecret, account: &'a str) -> Vec<&'a str> {
-    placed(told, account, &secret.primary, &secret.name)
-}
-
+/// What is sealed: what its tags say, and where the secret is, so that tags copied to another prove nothing.
 fn placed<'a>(told: &[&'a str], account: &'a str, primary: &'a Region, name: &'a SecretName) -> Vec<&'a str> {
     told.iter().copied().chain([account, primary.as_str(), name.as_str()]).collect()
 }

@@ -198,7 +198,7 @@ impl Run<'_> {
 }
 
 /// Whether a program has its share of the processors, or what others leave.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Pace {
     Quick,
     Patient,
@@ -263,11 +263,12 @@ impl Program {
     fn command(&self, pace: Pace) -> Command {
         let mut command = match pace {
             Pace::Quick => Command::new(&self.path),
-            Pace::Patient => Command::new("nice"),
+            Pace::Patient => {
+                let mut nice = Command::new("nice");
+                nice.args(["-n", "15"]).arg(&self.path);
+                nice
+            }
         };
-        if pace == Pace::Patient {
-            command.args(["-n", "15"]).arg(&self.path);
-        }
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command
     }

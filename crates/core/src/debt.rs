@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use crate::case::later;
 use crate::journal::{Journal, Rotation};
 use crate::names::{ObjectName, PartnerTypeName, Stage, VersionId};
-use crate::spec::{Fate, Onboard, Resource, Spec};
+use crate::spec::{Fate, Resource, Spec};
 
 /// The longest text of a tag.
 const LONGEST: usize = 256;
@@ -47,10 +47,9 @@ impl Debt {
     /// What pays for `resource`; what was promised counts once its deletion was asked for.
     pub fn of(resource: &Resource, spec: &Spec, journal: &Journal) -> Self {
         let axes = resource.deletion;
-        let ours = matches!(spec.onboard, Onboard::FromSecret | Onboard::Mint);
         let promised = Promised {
             partner: axes.partner == Fate::Remove,
-            store: (axes.store == Fate::Remove && ours).then_some(axes.recovery_window_days),
+            store: axes.removes_secret(&spec.onboard).then_some(axes.recovery_window_days),
         };
         let parameters = spec.parameters.iter().filter(|(key, text)| is_word(key) && is_word(text));
         Self {

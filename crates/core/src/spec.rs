@@ -96,6 +96,13 @@ pub struct Deletion {
     pub recovery_window_days: u8,
 }
 
+impl Deletion {
+    /// Whether the AWS secret goes along: only one that was made for the resource, never one that was there before it.
+    pub fn removes_secret(&self, onboard: &Onboard) -> bool {
+        self.store == Fate::Remove && matches!(onboard, Onboard::FromSecret | Onboard::Mint)
+    }
+}
+
 /// Kept, or taken along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fate {

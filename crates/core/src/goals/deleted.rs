@@ -21,7 +21,7 @@ use crate::goals::standing;
 use crate::journal::{Entry, Outcome, Owed, Rotation};
 use crate::names::VersionId;
 use crate::reason::Reason;
-use crate::spec::{Fate, Onboard, Resource, Spec};
+use crate::spec::{Fate, Resource, Spec};
 use crate::tries::Mark;
 
 /// The rule.
@@ -133,7 +133,7 @@ pub fn settled(case: Case<'_>) -> Verdict {
     }
     targets(case)?;
     let Some(secret) = secret.filter(|secret| !secret.scheduled_for_deletion) else { return Ok(()) };
-    if removes(case, spec) {
+    if axes.removes_secret(&spec.onboard) {
         replicas(case, secret)?;
     }
     match axes.partner {
@@ -149,13 +149,9 @@ fn owes_nothing(rotation: &Rotation) -> bool {
     rotation.attempt.is_none() && rotation.owed.is_empty() && !rotation.unreadable
 }
 
-fn removes(case: Case<'_>, spec: &Spec) -> bool {
-    case.resource.deletion.store == Fate::Remove && matches!(spec.onboard, Onboard::FromSecret | Onboard::Mint)
-}
-
 /// The secret itself, which owes nothing any more.
 fn gone(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
-    if !removes(case, spec) {
+    if !case.resource.deletion.removes_secret(&spec.onboard) {
         return Ok(());
     }
     replicas(case, secret)?;
