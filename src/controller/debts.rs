@@ -8,16 +8,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use futures::future::join_all;
 use mes_core::debt::Debt;
 use mes_core::decide::{Step, outlived};
-use mes_core::facts::Look;
 use mes_core::names::{ObjectName, SecretName};
 use mes_core::reason::Reason;
 use mes_core::spec::Claim;
 
 use super::context::{CALL, Context};
-use super::look::look;
+use super::look::look_at;
 use super::pass_clock::PassClock;
 use super::perform::perform;
 use super::subject::Subject;
@@ -44,7 +42,9 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
     let context = &context;
     let each = async |(secret, claim, debt): ((ObjectName, SecretName), Claim, Debt)| {
         let _turn = context.sweeps.pays(&secret);
-        if let Some(why_not) = paid(context, &secret, &claim, &debt).await {
+        if let Some(why_not) = paid(context, &secret, &claim, &debt).await
+            && context.sweeps.is_news(&secret, why_not.code())
+        {
             let (namespace, name, reason) = (&claim.namespace, &secret.1, why_not.code());
             tracing::warn!(%namespace, secret = %name, reason, message = %why_not, "an AWS secret owes a revocation after its resource, which can't be made yet");
         }
@@ -65,7 +65,9 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
             return None;
         }
         let Some(subject) = Subject::outlived(context, secret, claim, debt) else {
-            tracing::warn!(namespace = %claim.namespace, secret = %secret.1, "an AWS secret owes a revocation in words that this version does not read");
+            if context.sweeps.is_news(secret, "Unreadable") {
+                tracing::warn!(namespace = %claim.namespace, secret = %secret.1, "an AWS secret owes a revocation in words that this version does not read");
+            }
             return None;
         };
         if let Err(refused) = &subject.resource.spec {
@@ -81,13 +83,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
             }
             match outlived(&subject.resource, &facts, now) {
                 Err(Step::Look(questions)) => {
-                    let questions: Vec<Look> = questions.into_iter().collect();
-                    let sights =
-                        join_all(questions.iter().map(async |question| (look(&subject, question).await, clock.now())));
-                    for (question, (sight, answered)) in questions.iter().zip(sights.await) {
-                        facts.took(question, now, answered);
-                        facts.learn(question.clone(), sight, answered);
-                    }
+                    look_at(&subject, &mut facts, questions, now, &clock, |_, _| {}).await;
                     context.memory.keep(&claim.uid, facts.tries().clone(), &clock);
                 }
                 Err(Step::Act(effect)) => break effect,

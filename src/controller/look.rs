@@ -1,9 +1,11 @@
 //! A question answered: `Look` to `Sight`, one arm each. No rule is here; bytes are read, compared and dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join_all;
+use jiff::Timestamp;
 use mes_core::effect::Acting;
-use mes_core::facts::{Acceptance, Look, Rehearsed, Seed, Sight, Stored, Target};
+use mes_core::facts::{Acceptance, Facts, Look, Rehearsed, Seed, Sight, Stored, Target};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::names::{ObjectName, TargetName, VersionId};
 use mes_core::partner::Contract;
@@ -13,12 +15,31 @@ use mes_core::secret::Value;
 use mes_core::spec::{Engine, Fate, Spec};
 use mes_core::target::{RenderError, render};
 
+use super::pass_clock::PassClock;
 use super::reach::{Reach, bound, guard};
 use super::subject::Subject;
 use crate::cluster::{SeedSecret, Wanted};
 
+/// Asks all that a decision of `asked` wants to know at once, and takes it in with how long it took. `told` hears each answer.
+pub(super) async fn look_at(
+    subject: &Subject,
+    facts: &mut Facts,
+    questions: BTreeSet<Look>,
+    asked: Timestamp,
+    clock: &PassClock,
+    told: impl Fn(&Look, &Sight),
+) {
+    let sights = join_all(questions.iter().map(async |question| (look(subject, question).await, clock.now())));
+    let sights = sights.await;
+    for (question, (sight, answered)) in questions.into_iter().zip(sights) {
+        facts.took(&question, asked, answered);
+        told(&question, &sight);
+        facts.learn(question, sight, answered);
+    }
+}
+
 /// Answers `question`.
-pub(super) async fn look(subject: &Subject, question: &Look) -> Sight {
+async fn look(subject: &Subject, question: &Look) -> Sight {
     let reach = &subject.reach;
     let spec = subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match question {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 use mes_core::decide::{Decision, Step, decide};
 use mes_core::effect::{Acting, Effect};
-use mes_core::facts::{Facts, Look};
+use mes_core::facts::{Facts, Look, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::goals::deleted;
 use mes_core::journal::Entry;
@@ -16,7 +15,7 @@ use mes_core::names::{ObjectName, PartnerTypeName, Uid};
 use mes_core::shown::Code;
 
 use super::context::{CALL, Context};
-use super::look::look;
+use super::look::look_at;
 use super::pass_clock::PassClock;
 use super::perform::{acting, perform};
 use super::publish;
@@ -59,18 +58,12 @@ pub(super) async fn reconcile(mes: Arc<ManagedExternalSecret>, context: Arc<Cont
                 return Ok(Action::requeue(Duration::from_millis(500)));
             }
             Err(Step::Look(questions)) if live => {
-                let questions: Vec<Look> = questions.into_iter().collect();
-                let sights = join_all(questions.iter().map(async |question| {
-                    let sight = look(&subject, question).await;
-                    (sight, clock.now())
-                }));
-                for (question, (sight, answered)) in questions.iter().zip(sights.await) {
-                    facts.took(question, now, answered);
+                let note = |question: &Look, sight: &Sight| {
                     if let Look::Credentials { acting: Acting::Admin, .. } = question {
-                        note_admin(&context, &subject, &sight_fault(&sight));
+                        note_admin(&context, &subject, &sight_fault(sight));
                     }
-                    facts.learn(question.clone(), sight, answered);
-                }
+                };
+                look_at(&subject, &mut facts, questions, now, &clock, note).await;
                 context.memory.keep(&subject.resource.own.uid, facts.tries().clone(), &clock);
                 continue;
             }
@@ -217,9 +210,9 @@ fn note_admin(context: &Context, subject: &Subject, fault: &Option<Fault>) {
     }
 }
 
-fn sight_fault(sight: &mes_core::facts::Sight) -> Option<Fault> {
+fn sight_fault(sight: &Sight) -> Option<Fault> {
     match sight {
-        mes_core::facts::Sight::Credentials(Err(fault)) => Some(fault.clone()),
+        Sight::Credentials(Err(fault)) => Some(fault.clone()),
         _ => None,
     }
 }

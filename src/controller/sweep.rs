@@ -19,6 +19,7 @@ use mes_core::spec::{Access, Claim, Own};
 use mes_core::status::{self, Truth};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use url::Url;
 
 use super::context::Context;
@@ -31,14 +32,24 @@ use crate::api::{
 use crate::aws::StoreAt;
 use crate::cluster::status::{account_status, store_status};
 
+/// How often people are told what stays as it is.
+const TOLD_AGAIN: Duration = Duration::from_secs(3600);
+
 /// What is known of the stores and accounts.
 pub(super) struct Sweeps {
     stores: Mutex<BTreeMap<ObjectName, Known>>,
     accounts: Mutex<BTreeMap<ObjectName, Option<Fault>>>,
     /// Secrets whose debt is being paid right now.
     paying: Mutex<BTreeSet<(ObjectName, SecretName)>>,
+    /// Why what a secret owes could not be paid, as it was told last.
+    unpaid: Mutex<BTreeMap<(ObjectName, SecretName), Told>>,
     wakes: Wakes,
     again: Notify,
+}
+
+struct Told {
+    why: &'static str,
+    at: Instant,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -55,6 +66,7 @@ impl Sweeps {
             stores: Mutex::default(),
             accounts: Mutex::default(),
             paying: Mutex::default(),
+            unpaid: Mutex::default(),
             wakes,
             again: Notify::new(),
         }
@@ -108,8 +120,20 @@ impl Sweeps {
         Paying(self, secret.clone())
     }
 
+    /// Whether it is to be told why a secret's debt is not paid: what was told already is told again each hour.
+    pub(super) fn is_news(&self, secret: &(ObjectName, SecretName), why: &'static str) -> bool {
+        let mut unpaid = self.unpaid.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = unpaid.get(secret).is_some_and(|told| told.why == why && told.at.elapsed() < TOLD_AGAIN);
+        if !known {
+            unpaid.insert(secret.clone(), Told { why, at: Instant::now() });
+        }
+        !known
+    }
+
     /// The secret owes nothing any more.
-    pub(super) fn paid(&self, (store, secret): &(ObjectName, SecretName)) {
+    pub(super) fn paid(&self, owing: &(ObjectName, SecretName)) {
+        self.unpaid.lock().unwrap_or_else(PoisonError::into_inner).remove(owing);
+        let (store, secret) = owing;
         let mut stores = self.lock();
         let line = stores.get_mut(store).and_then(|known| known.lines.as_mut()?.get_mut(secret));
         if let Some(line) = line {

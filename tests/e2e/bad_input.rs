@@ -63,7 +63,7 @@ pub(crate) fn store(world: &World, name: &str, namespace: &str) -> Value {
 /// Takes everything of a room away; the operator must run.
 pub(crate) fn clear(world: &World, namespace: &str) {
     world.sandbox.with(|sandbox| sandbox.clear_faults());
-    world.plane.kubectl_ok(["delete", "rot,mes", "--all", "-n", namespace, "--timeout=120s"]).unwrap();
+    world.plane.kubectl_ok(["delete", "rot,mes", "--all", "-n", namespace, "--timeout=300s"]).unwrap();
     world.plane.kubectl_ok(["delete", "smstore", namespace, "--ignore-not-found"]).unwrap();
     world.plane.kubectl_ok(["delete", "namespace", namespace, "--wait=false"]).unwrap();
 }

@@ -55,7 +55,7 @@ fn what_another_version_wrote_is_told_where_it_counts_and_pruned_where_it_does_n
     assert!(mes["spec"]["approvals"].is_null() && mes["spec"]["rotation"]["dryRun"].is_null());
 
     // What this version can't read it can still delete.
-    world.plane.kubectl_ok(["delete", "mes", "newer-engine", "-n", ROOM, "--timeout=30s"]).unwrap();
+    world.plane.kubectl_ok(["delete", "mes", "newer-engine", "-n", ROOM, "--timeout=300s"]).unwrap();
     assert_eq!(logs_in(&world, &other), (true, 1));
     alive(&operator);
     clear(&world, ROOM);

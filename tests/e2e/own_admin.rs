@@ -239,7 +239,7 @@ fn t05_aws_is_told_of_the_accounts_admin_alone_and_never_to_rotate_it() {
     told(&world, ROOM, &rows, 60);
     assert_eq!(deeds(&world, mark), Vec::<String>::new(), "nothing is made of them");
 
-    world.plane.kubectl_ok(["delete", "mes", "--all", "-n", ROOM, "--timeout=60s"]).unwrap();
+    world.plane.kubectl_ok(["delete", "mes", "--all", "-n", ROOM, "--timeout=300s"]).unwrap();
 
     // Swapped in after it was looked at: while the admin's secret is read to compare it.
     let mark = now(&world);

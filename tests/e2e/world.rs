@@ -46,6 +46,9 @@ pub(crate) struct Operator {
 /// that needs two.
 static WORLDS: [LazyLock<Mutex<World>>; 6] = [const { LazyLock::new(|| Mutex::new(World::start())) }; 6];
 
+/// By how much a shared machine with other work may be slower than one of one's own. What holds is never waited for longer.
+const SLOWER: u64 = 4;
+
 /// A world of one's own, for one test at a time: counts and faults of its sandbox are everybody's in it.
 pub(crate) fn world() -> MutexGuard<'static, World> {
     loop {
@@ -221,13 +224,15 @@ impl World {
         }
     }
 
-    /// Waits until `holds`, or fails with what was seen last.
+    /// Waits until `holds`, or fails with what was seen last: for as long as that takes at worst on a machine of one's own,
+    /// times [`SLOWER`].
     pub(crate) fn eventually<T>(
         &self,
         what: &str,
         seconds: u64,
         mut holds: impl FnMut(&Self) -> Result<T, String>,
     ) -> T {
+        let seconds = seconds * SLOWER;
         let until = Instant::now() + Duration::from_secs(seconds);
         loop {
             match holds(self) {
@@ -431,7 +436,7 @@ impl World {
     /// Deletes an object and waits until it is gone.
     pub(crate) fn delete(&self, what: &[&str]) {
         let arguments: Vec<&str> =
-            ["delete", "--ignore-not-found", "--timeout=60s"].iter().chain(what).copied().collect();
+            ["delete", "--ignore-not-found", "--timeout=300s"].iter().chain(what).copied().collect();
         self.plane.kubectl_ok(&arguments).expect("deleted");
     }
 

@@ -203,7 +203,7 @@ async fn play(world: &Arc<World>, script: &mut Script, setup: &Setup) {
     }
 }
 
-/// Waits until then; the world is looked at meanwhile.
+/// Waits until then; the world is looked at meanwhile: seldom where nobody does anything, since each step is looked at anyway.
 async fn until(world: &Arc<World>, then: jiff::Timestamp) {
     loop {
         let now = world.now();
@@ -211,7 +211,8 @@ async fn until(world: &Arc<World>, then: jiff::Timestamp) {
         if left <= SignedDuration::ZERO {
             return;
         }
-        let pause = Duration::try_from(left).unwrap_or_default().min(Duration::from_secs(5));
+        let pause = Duration::from_secs(if world.is_idle() { 30 } else { 5 });
+        let pause = Duration::try_from(left).unwrap_or_default().min(pause);
         tokio::time::sleep(pause).await;
         world.look();
     }

@@ -201,6 +201,13 @@ impl World {
         self.lock().alive.contains(&process)
     }
 
+    /// Whether no step was made for a while, and nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        let now = self.now();
+        let inner = self.lock();
+        inner.late.is_empty() && now.duration_since(inner.last) > IDLE
+    }
+
     /// Waits until this process is dead.
     pub(crate) async fn dies(&self, process: u32) {
         while self.lives(process) {
@@ -285,8 +292,7 @@ impl World {
             let Inner { private, lease, .. } = &mut *inner;
             private.get_mut(&process).unwrap_or(lease).answer(request)
         };
-        let idle = self.now().duration_since(self.lock().last) > IDLE;
-        tokio::time::sleep(if idle { SLOW } else { Duration::from_millis(1) }).await;
+        tokio::time::sleep(if self.is_idle() { SLOW } else { Duration::from_millis(1) }).await;
         if !self.lives(process) {
             return std::future::pending().await;
         }
