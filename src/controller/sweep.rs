@@ -525,7 +525,24 @@ async fn check_account(context: &Context, wire: &PartnerAccount) {
 
 #[cfg(test)]
 mod tests {
-    use super::is_of_aws;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_debt_waits_for_is_told_when_it_changes_and_once_an_hour() {
+        let (wakes, _woken) = tokio::sync::mpsc::unbounded_channel();
+        let sweeps = Sweeps::new(wakes);
+        let owing =
+            |name: &str| (ObjectName::parse("default").expect("a name"), SecretName::parse(name).expect("a name"));
+        let (one, other) = (owing("mes/one"), owing("mes/other"));
+        assert!(sweeps.is_news(&one, "StoreUnreachable") && sweeps.is_news(&other, "StoreUnreachable"));
+        tokio::time::advance(TOLD_AGAIN / 2).await;
+        assert!(!sweeps.is_news(&one, "StoreUnreachable"));
+        assert!(sweeps.is_news(&one, "WaitingForPartner") && !sweeps.is_news(&one, "WaitingForPartner"));
+        tokio::time::advance(TOLD_AGAIN / 2).await;
+        assert!(sweeps.is_news(&other, "StoreUnreachable") && !sweeps.is_news(&one, "WaitingForPartner"));
+        sweeps.paid(&one);
+        assert!(sweeps.is_news(&one, "WaitingForPartner"), "owed anew");
+    }
 
     #[test]
     fn t35_a_stores_endpoint_is_a_host_of_aws_over_https_however_it_is_spelled() {

@@ -68,6 +68,53 @@ fn a_partner_out_of_reach_delays_no_other_partners_rotation() {
     assert!(disturbed["b"] <= calm["b"] + 10, "{disturbed:?}, undisturbed {calm:?}");
 }
 
+/// L7.
+#[test]
+fn what_expires_is_replaced_before_it_does_though_its_partner_is_out_of_reach_for_a_third_of_its_life() {
+    let ran = |from: i64, seconds: i64| {
+        let scenario = scenario::expiring(from.unsigned_abs(), seconds);
+        run::run(run::Setup { seed: 1, plan: faults::Plan::Calm, scenario, silence: 0, sabotage: None })
+    };
+    let third = synthetic::LIFETIME.as_secs() / 3;
+    for from in [120, third / 2, third, 2 * third - 60] {
+        // But for the two minutes that a rotation takes.
+        let report = ran(from, third - 120);
+        assert!(report.broken.is_empty(), "out of reach from {from} s on: {:?}", report.broken);
+        assert!(report.effects["partner.create"] >= 2, "{from}: {:?}", report.effects);
+    }
+    let dead = ran(2 * third - 60, 2 * third);
+    assert!(dead.broken.iter().any(|broken| broken.id == "S1"), "a longer one is noticed: {:?}", dead.broken);
+}
+
+/// L9.
+#[test]
+fn after_a_restart_a_partner_is_asked_no_more_than_it_allows_and_what_is_due_stays_spread() {
+    const RESOURCES: usize = 16;
+    const LIMIT: u32 = 60;
+    let scenario = scenario::crowd(RESOURCES, LIMIT);
+    let report = run::run(run::Setup { seed: 1, plan: faults::Plan::Calm, scenario, silence: 0, sabotage: None });
+    assert!(report.broken.is_empty(), "{:?}", report.broken);
+    let times = |verb: &str| -> Vec<i64> {
+        let such = report.steps.iter().filter(|named| named.verb.starts_with(verb));
+        such.map(|named| named.at.duration_since(world::BEGINNING).as_secs()).collect()
+    };
+    let most = |times: &[i64], span: i64| {
+        times
+            .iter()
+            .map(|from| times.iter().filter(|at| (*from..from + span).contains(at)).count())
+            .max()
+            .unwrap_or_default()
+    };
+    let (asked, mut begun) = (times("partner."), times("kube.POST rotations"));
+    // The first ones are those that mint.
+    begun.retain(|at| *at > 3600);
+    assert!(most(&asked, 60) <= LIMIT as usize + 1, "{} calls within a minute", most(&asked, 60));
+    assert_eq!(begun.len(), RESOURCES, "each is rotated once: {begun:?}");
+    assert!(most(&begun, 300) <= RESOURCES / 3, "{begun:?}");
+    let restart = 4 * 3600 + 20 * 60;
+    assert!(begun[0] < restart && begun[RESOURCES - 1] > restart + 900, "the window is as wide as it was: {begun:?}");
+}
+
 /// `MES_SIM_SEED`: one seed with its whole trace; `MES_SIM_AT` with `MES_SIM_SCENARIO`: one schedule.
 #[test]
 fn one_run() {

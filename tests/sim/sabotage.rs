@@ -154,7 +154,7 @@ impl Sabotage {
             Self::ActsThoughSuspended => {
                 let long = |since: Timestamp| now.duration_since(since) > SignedDuration::from_mins(5);
                 if world.checkers.tracked.values().any(|tracked| tracked.suspended.is_some_and(long)) {
-                    world.act(process, &register(), request(Method::PUT, "/v1/accounts/payments_a/slots/x"), now);
+                    world.act(process, &register(now), request(Method::PUT, "/v1/accounts/payments_a/slots/x"), now);
                 }
             }
             _ => {}
@@ -162,9 +162,9 @@ impl Sabotage {
     }
 }
 
-fn register() -> Named {
+fn register(at: Timestamp) -> Named {
     let (verb, about) = ("partner.register".to_owned(), "syntag/payments_a x".to_owned());
-    Named { door: Door::Partner, verb, about, mutates: true, counts: true }
+    Named { at, door: Door::Partner, verb, about, mutates: true, counts: true }
 }
 
 fn annotate(world: &mut Inner, key: &str, text: &str, now: Timestamp) {

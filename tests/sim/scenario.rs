@@ -44,6 +44,8 @@ pub(crate) enum Step {
     Outage(Door, i64),
     /// The partner of this cell is out of reach for so many seconds, and no other.
     Dead(&'static str, i64),
+    /// The account at the partner of this cell may be asked so many times a minute.
+    Limit(&'static str, u32),
     /// From now on the wall clock is off by so many seconds.
     Clock(i64),
     /// The process is killed, at no particular call.
@@ -204,6 +206,11 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
                 now + SignedDuration::from_secs(*seconds),
             );
         }
+        Step::Limit(cell, per_minute) => {
+            let body = json!({"spec": {"limits": {"requestsPerMinute": per_minute}}});
+            let path = format!("{GROUP}/partneraccounts/{}", cell.to_ascii_lowercase());
+            world.must(Method::PATCH, &path, &body, now);
+        }
         Step::Clock(seconds) => world.skew = SignedDuration::from_secs(*seconds),
         Step::Kill | Step::Rival(_) => {}
     }
@@ -358,10 +365,36 @@ pub(crate) fn neighbours(dead: bool) -> Scenario {
     scenario("neighbours".to_owned(), &steps, 3600)
 }
 
+/// What its partner ends by itself after [`LIFETIME`](crate::synthetic::LIFETIME), and a partner that is out of reach from then on
+/// for so many seconds.
+pub(crate) fn expiring(from: u64, seconds: i64) -> Scenario {
+    const CELL: &str = "SynExpires";
+    let steps = [(0, Step::Onboard(Resource::new(A, CELL, Source::Mint))), (from, Step::Dead(CELL, seconds))];
+    Scenario { scheduled: true, ..scenario("expiring".to_owned(), &steps, 4 * 3600) }
+}
+
+/// So many resources at one partner account that may be asked so many times a minute, all of one schedule (from 4:00 on), in whose
+/// window the process is killed, at 4:20.
+pub(crate) fn crowd(resources: usize, per_minute: u32) -> Scenario {
+    const CELL: &str = "SynTag";
+    let rotation = json!({"schedule": "cron(0 4 * * ? *)", "window": "2h", "overlap": "5m"});
+    let resource = |number: usize| {
+        let path = String::leak(format!("payments/crowd-{number}"));
+        (10, Step::Onboard(Resource { rotation: rotation.clone(), ..Resource::new(path, CELL, Source::Mint) }))
+    };
+    let mut steps =
+        vec![(0, Step::Onboard(Resource { rotation: rotation.clone(), ..Resource::new(A, CELL, Source::Mint) }))];
+    steps.push((1, Step::Limit(CELL, per_minute)));
+    steps.extend((1..resources).map(resource));
+    steps.push((4 * 3600 + 20 * 60, Step::Kill));
+    Scenario { scheduled: true, ..scenario("crowd".to_owned(), &steps, 5 * 3600 + 600) }
+}
+
 /// The scenarios of the exhaustive campaign, for each cell.
 pub(crate) fn all() -> Vec<Scenario> {
     let mut all = Vec::new();
-    for cell in CELLS {
+    // What expires never rests for a day: it has a scenario of its own.
+    for cell in CELLS.iter().filter(|cell| cell.contract.lifetime.is_none()) {
         let mint = Resource::new(A, cell.name(), Source::Mint);
         let of = |name: &str| format!("{name}/{}", cell.name());
         all.push(scenario(of("mint-and-rotate"), &[(0, Step::Onboard(mint.clone())), (600, Step::Rotate(A))], 1800));

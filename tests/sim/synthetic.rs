@@ -26,6 +26,9 @@ use serde_json::{Value as Json, json};
 /// The bearer of whoever administers, at every host.
 pub(crate) const ADMIN: &str = "synthetic-administrator-0123456789";
 
+/// Of what the partner ends by itself.
+pub(crate) const LIFETIME: SignedDuration = SignedDuration::from_hours(3);
+
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 static ADMIN_FORMAT: Format = Format::new(&[Field::required("bearer", Pattern::TOKEN, "bearer of the administrator")]);
@@ -100,6 +103,7 @@ impl Cell {
             live_limit: self.contract.live_limit.map(usize::from),
             acceptance_lag: half(self.contract.propagation),
             revocation_lag: SignedDuration::ZERO,
+            lifetime: self.contract.lifetime,
             admin: ADMIN.to_owned(),
         }
     }
@@ -162,6 +166,9 @@ cells! {
     grace "SynGrace" GIVEN ONE => Contract { overlap: Overlap::Grace(HOUR), recognised: Recognised::ByTag, ..Contract::DEFAULT };
     first_use "SynFirstUse" GIVEN ONE => Contract {
         recognised: Recognised::ByTag, activation: Activation::AtFirstUse, overlap: Overlap::Grace(HOUR), ..Contract::DEFAULT
+    };
+    expiring "SynExpires" GIVEN ONE => Contract {
+        recognised: Recognised::ByTag, lifetime: Some(LIFETIME), ..Contract::DEFAULT
     };
     never "SynNever" GIVEN ONE => Contract { recognised: Recognised::Never, ..Contract::DEFAULT };
 }

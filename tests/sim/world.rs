@@ -50,6 +50,8 @@ pub(crate) enum Reply {
 /// A call as people and plans know it.
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
+    /// When it was asked.
+    pub(crate) at: Timestamp,
     pub(crate) door: Door,
     /// `sm.PutSecretValue`, `kube.PATCH rotations/status`, `partner.create`.
     pub(crate) verb: String,
@@ -242,7 +244,7 @@ impl World {
 
     /// One call of a process. `None`: the connection broke before an answer came.
     pub(crate) async fn call(self: &Arc<Self>, process: u32, call: Call) -> Option<Reply> {
-        let named = named(&call);
+        let named = named(&call, self.now());
         if named.is_lease() {
             return self.contend(process, &call.request).await;
         }
@@ -537,7 +539,7 @@ fn status(reply: &Reply) -> String {
 }
 
 /// The name of a call. Nothing of its body but what AWS calls the secret.
-fn named(call: &Call) -> Named {
+fn named(call: &Call, at: Timestamp) -> Named {
     let (request, door) = (&call.request, call.door);
     let path = request.uri().path();
     match door {
@@ -560,6 +562,7 @@ fn named(call: &Call) -> Named {
             let verb = if watch { "WATCH" } else { request.method().as_str() };
             let reads = request.method() == Method::GET || kind == "selfsubjectrulesreviews";
             Named {
+                at,
                 door,
                 verb: format!("kube.{verb} {kind}{sub}"),
                 about: format!("{namespace}/{name}"),
@@ -576,6 +579,7 @@ fn named(call: &Call) -> Named {
             let region = region.and_then(|text| text.split('/').nth(2)).unwrap_or_default();
             const READS: [&str; 4] = ["DescribeSecret", "GetSecretValue", "ListSecrets", "ListSecretVersionIds"];
             Named {
+                at,
                 door,
                 verb: format!("sm.{}", operation.unwrap_or("sts")),
                 about: format!("{region} {}", about.rsplit(':').next().unwrap_or_default()),
@@ -599,6 +603,7 @@ fn named(call: &Call) -> Named {
             let host = request.headers().get("host").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let tail = rest.get(1).copied().unwrap_or_default();
             Named {
+                at,
                 door,
                 verb: format!("partner.{verb}"),
                 about: format!("{}/{account} {tail}", host.split('.').next().unwrap_or_default()).trim().to_owned(),

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use mes_core::partner::Recognised;
 use sandbox::synthetic::Credential;
 use serde_json::Value;
 
-use super::{Broken, Checkers, Scene, UNDER_WAY, bytes, decoded};
+use super::{Broken, Checkers, Scene, Subject, UNDER_WAY, bytes, decoded};
 use crate::synthetic::{ADMIN, CELLS};
 use crate::world::{Call, Door, Named};
 
@@ -213,14 +213,25 @@ fn s11(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     found
 }
 
-/// The operator begins a rotation of its own for a reason alone: none here but the first replacement, once.
+/// How often a resource may have been due since it was made, by a schedule or by the lifetime of its credential.
+fn due(subject: &Subject<'_>, now: Timestamp) -> usize {
+    let scheduled = subject.mes["spec"]["rotation"]["schedule"].is_string();
+    // Windows of a schedule open four hours apart at the least.
+    let shortest = scheduled.then(|| SignedDuration::from_hours(4));
+    let expires = subject.cell.and_then(|cell| cell.contract.lifetime).map(|life| life / 3 * 2);
+    let made = subject.mes["metadata"]["creationTimestamp"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+    let (Some(period), Some(made)) = (shortest.into_iter().chain(expires).min(), made) else { return 0 };
+    usize::try_from(now.duration_since(made).as_secs() / period.as_secs()).unwrap_or_default()
+}
+
+/// The operator begins a rotation of its own for a reason alone: the first replacement, once, and what is due by then.
 fn s12(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
     for subject in &scene.subjects {
         let Some(tracked) = checkers.tracked.get(subject.uid) else { continue };
         // One that failed is followed by another.
         let well = tracked.own.values().filter(|failed| !**failed).count();
-        if well > 1 {
+        if well > 1 + due(subject, scene.now) {
             found.push(broken("S12", format!("{} rotated {well} times of its own accord", subject.path())));
         }
     }

@@ -98,7 +98,7 @@ pub fn lost(resource: &Resource, journal: &Journal, effect: &Effect) -> Option<E
         return None;
     }
     let left = |goes: &dyn Fn(&Rotation) -> bool| -> Vec<String> {
-        journal.waiting().filter(|rotation| goes(rotation)).flat_map(left_by).collect()
+        journal.waiting().filter(|rotation| goes(rotation)).flat_map(credentials_left).collect()
     };
     let left = match effect {
         Effect::ReleaseRotation { rotation: name, .. } => {
@@ -116,7 +116,7 @@ pub fn lost(resource: &Resource, journal: &Journal, effect: &Effect) -> Option<E
 }
 
 /// The credentials that a rotation owes, and the candidate that it made and did not bring in.
-fn left_by(rotation: &Rotation) -> impl Iterator<Item = String> {
+fn credentials_left(rotation: &Rotation) -> impl Iterator<Item = String> {
     let made = rotation.attempt.as_ref().filter(|_| rotation.promoted.is_none() && rotation.candidate.is_none());
     let candidate = made.map(|made| match &made.candidate {
         Some(id) => id.to_string(),

@@ -34,6 +34,8 @@ pub struct Habits {
     pub acceptance_lag: SignedDuration,
     /// From its revocation until a credential is refused.
     pub revocation_lag: SignedDuration,
+    /// How long a credential lives from its making; none: until it is ended.
+    pub lifetime: Option<SignedDuration>,
     /// The secret of whoever administers.
     pub admin: String,
 }
@@ -121,6 +123,13 @@ impl Credential {
     }
 }
 
+impl Habits {
+    /// From when and until when a credential is accepted that is made now.
+    fn life(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        (later(now, self.acceptance_lag), self.lifetime.map_or(Timestamp::MAX, |life| later(now, life)))
+    }
+}
+
 impl Synthetic {
     pub(crate) fn host(&mut self, host: &str, habits: Habits) {
         self.hosts.insert(host.to_owned(), (habits, BTreeMap::new()));
@@ -144,7 +153,7 @@ impl Synthetic {
         let account = accounts.entry(account.to_owned()).or_default();
         let secret = secret(random);
         let main = account.credentials.iter().all(|each| !each.lives(now));
-        let id = account.add(slot, None, &secret, main, now, now, foreign, random);
+        let id = account.add(slot, None, &secret, main, now, (now, Timestamp::MAX), foreign, random);
         Some((id, secret))
     }
 
@@ -220,7 +229,7 @@ impl Account {
         secret: &str,
         main: bool,
         now: Timestamp,
-        from: Timestamp,
+        (from, until): (Timestamp, Timestamp),
         foreign: bool,
         random: &mut StdRng,
     ) -> String {
@@ -233,7 +242,7 @@ impl Account {
             main,
             made: now,
             from,
-            until: Timestamp::MAX,
+            until,
             ended: false,
             logins: 0,
             used: None,
@@ -276,8 +285,7 @@ impl Account {
         self.made += 1;
         let secret = secret(random);
         let first = self.live(now).next().is_none();
-        let from = later(now, habits.acceptance_lag);
-        let id = self.add(None, tag.filter(|_| habits.tags), &secret, first, now, from, false, random);
+        let id = self.add(None, tag.filter(|_| habits.tags), &secret, first, now, habits.life(now), false, random);
         if !first && habits.activation == Activation::None && habits.overlap != Overlap::UntilRevoked {
             self.supersede(habits, &id, now);
         }
@@ -305,8 +313,7 @@ impl Account {
                 _ => now,
             };
         }
-        let from = later(now, habits.acceptance_lag);
-        let id = self.add(Some(slot), None, secret, true, now, from, false, random);
+        let id = self.add(Some(slot), None, secret, true, now, habits.life(now), false, random);
         Ok(json!({"id": id}))
     }
 
