@@ -36,14 +36,16 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
         .filter(|(secret, ..)| !of_resources.contains(secret))
         .collect();
     context.tally.owing(&store, owing.len());
+    context.sweeps.unpaid.keep(&store, &owing.iter().map(|(secret, ..)| secret).collect::<Vec<_>>());
     // Until then nobody is asked for it.
     let now = context.outside.clock.now();
     let due = owing.into_iter().filter(|(.., debt)| debt.due().is_none_or(|due| due <= now));
+    let due = due.filter(|(secret, ..)| context.sweeps.unpaid.is_due(secret));
     let context = &context;
     let each = async |(secret, claim, debt): ((ObjectName, SecretName), Claim, Debt)| {
         let _turn = context.sweeps.pays(&secret);
         if let Some(why_not) = paid(context, &secret, &claim, &debt).await
-            && context.sweeps.is_news(&secret, why_not.code())
+            && context.sweeps.unpaid.failed(&secret, why_not.code(), context.settings.sweep)
         {
             let (namespace, name, reason) = (&claim.namespace, &secret.1, why_not.code());
             tracing::warn!(%namespace, secret = %name, reason, message = %why_not, "an AWS secret owes a revocation after its resource, which can't be made yet");
@@ -65,7 +67,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
             return None;
         }
         let Some(subject) = Subject::outlived(context, secret, claim, debt) else {
-            if context.sweeps.is_news(secret, "Unreadable") {
+            if context.sweeps.unpaid.failed(secret, "Unreadable", context.settings.sweep) {
                 tracing::warn!(namespace = %claim.namespace, secret = %secret.1, "an AWS secret owes a revocation in words that this version does not read");
             }
             return None;

@@ -19,6 +19,7 @@ mod rotations;
 mod subject;
 mod sweep;
 mod tally;
+mod unpaid;
 mod watch;
 
 use std::future::Future;

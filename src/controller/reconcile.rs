@@ -234,9 +234,10 @@ pub(super) fn after_fault(mes: &Arc<ManagedExternalSecret>, fault: &Fault, conte
     let namespace = mes.metadata.namespace.as_deref().unwrap_or_default();
     tracing::warn!(namespace, name, %fault, "the pass was cut short");
     let seconds = match (fault.place, fault.kind) {
-        (Place::Cluster, FaultKind::Conflict) => 0,
+        // What was written meanwhile wakes us as soon as the watch shows it: until then our copy is as old as it was.
+        (Place::Cluster, FaultKind::Conflict) => 1,
         (_, FaultKind::Denied) => 30,
         _ => 2,
     };
-    Action::requeue(Duration::from_secs(seconds).max(Duration::from_millis(100)))
+    Action::requeue(Duration::from_secs(seconds))
 }

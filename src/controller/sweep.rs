@@ -19,12 +19,12 @@ use mes_core::spec::{Access, Claim, Own};
 use mes_core::status::{self, Truth};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use url::Url;
 
 use super::context::Context;
 use super::debts;
 use super::subject::Subject;
+use super::unpaid::Unpaid;
 use super::watch::Wakes;
 use crate::api::{
     ManagedExternalSecret, PartnerAccount, PartnerAccountStatus, SecretsManagerStore, SecretsManagerStoreStatus, parse,
@@ -32,24 +32,16 @@ use crate::api::{
 use crate::aws::StoreAt;
 use crate::cluster::status::{account_status, store_status};
 
-/// How often people are told what stays as it is.
-const TOLD_AGAIN: Duration = Duration::from_secs(3600);
-
 /// What is known of the stores and accounts.
 pub(super) struct Sweeps {
     stores: Mutex<BTreeMap<ObjectName, Known>>,
     accounts: Mutex<BTreeMap<ObjectName, Option<Fault>>>,
     /// Secrets whose debt is being paid right now.
     paying: Mutex<BTreeSet<(ObjectName, SecretName)>>,
-    /// Why what a secret owes could not be paid, as it was told last.
-    unpaid: Mutex<BTreeMap<(ObjectName, SecretName), Told>>,
+    /// What secrets owe and could not be paid.
+    pub(super) unpaid: Unpaid,
     wakes: Wakes,
     again: Notify,
-}
-
-struct Told {
-    why: &'static str,
-    at: Instant,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -66,7 +58,7 @@ impl Sweeps {
             stores: Mutex::default(),
             accounts: Mutex::default(),
             paying: Mutex::default(),
-            unpaid: Mutex::default(),
+            unpaid: Unpaid::default(),
             wakes,
             again: Notify::new(),
         }
@@ -105,7 +97,7 @@ impl Sweeps {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = accounts.insert(account.clone(), fault.clone());
         if before.flatten().map(|fault| fault.kind) != fault.map(|fault| fault.kind) {
-            self.again.notify_one();
+            self.look_again();
         }
     }
 
@@ -120,19 +112,9 @@ impl Sweeps {
         Paying(self, secret.clone())
     }
 
-    /// Whether it is to be told why a secret's debt is not paid: what was told already is told again each hour.
-    pub(super) fn is_news(&self, secret: &(ObjectName, SecretName), why: &'static str) -> bool {
-        let mut unpaid = self.unpaid.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = unpaid.get(secret).is_some_and(|told| told.why == why && told.at.elapsed() < TOLD_AGAIN);
-        if !known {
-            unpaid.insert(secret.clone(), Told { why, at: Instant::now() });
-        }
-        !known
-    }
-
     /// The secret owes nothing any more.
     pub(super) fn paid(&self, owing: &(ObjectName, SecretName)) {
-        self.unpaid.lock().unwrap_or_else(PoisonError::into_inner).remove(owing);
+        self.unpaid.paid(owing);
         let (store, secret) = owing;
         let mut stores = self.lock();
         let line = stores.get_mut(store).and_then(|known| known.lines.as_mut()?.get_mut(secret));
@@ -155,6 +137,7 @@ impl Sweeps {
 
     /// A store or account changed: the next round begins now.
     pub(super) fn look_again(&self) {
+        self.unpaid.look_again();
         self.again.notify_one();
     }
 
@@ -525,24 +508,7 @@ async fn check_account(context: &Context, wire: &PartnerAccount) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_debt_waits_for_is_told_when_it_changes_and_once_an_hour() {
-        let (wakes, _woken) = tokio::sync::mpsc::unbounded_channel();
-        let sweeps = Sweeps::new(wakes);
-        let owing =
-            |name: &str| (ObjectName::parse("default").expect("a name"), SecretName::parse(name).expect("a name"));
-        let (one, other) = (owing("mes/one"), owing("mes/other"));
-        assert!(sweeps.is_news(&one, "StoreUnreachable") && sweeps.is_news(&other, "StoreUnreachable"));
-        tokio::time::advance(TOLD_AGAIN / 2).await;
-        assert!(!sweeps.is_news(&one, "StoreUnreachable"));
-        assert!(sweeps.is_news(&one, "WaitingForPartner") && !sweeps.is_news(&one, "WaitingForPartner"));
-        tokio::time::advance(TOLD_AGAIN / 2).await;
-        assert!(sweeps.is_news(&other, "StoreUnreachable") && !sweeps.is_news(&one, "WaitingForPartner"));
-        sweeps.paid(&one);
-        assert!(sweeps.is_news(&one, "WaitingForPartner"), "owed anew");
-    }
+    use super::is_of_aws;
 
     #[test]
     fn t35_a_stores_endpoint_is_a_host_of_aws_over_https_however_it_is_spelled() {

@@ -296,7 +296,15 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
             _ => &["us-west-2", "eu-west-1", "ap-southeast-2"],
         };
         let overlap = ["30s", "1m", "10m"][random.random_range(0..3)];
-        let resource = Resource { regions, rotation: json!({"overlap": overlap}), ..Resource::new(path, cell, source) };
+        // One in five is deleted some time, half of these with all that is its.
+        let end = (random.random_range(0..5) == 0).then(|| random.random_range(300..CHAOS + 300));
+        // What a person made in AWS is never deleted.
+        let store = if source == Source::Adopt { "Retain" } else { "Delete" };
+        let thorough = json!({"deletion": {"targets": "Delete", "store": store, "partner": "Revoke"}});
+        let more = if end.is_some() && random.random() { thorough } else { json!({}) };
+        steps.extend(end.map(|at| (at, Step::Delete(path))));
+        let resource =
+            Resource { regions, rotation: json!({"overlap": overlap}), more, ..Resource::new(path, cell, source) };
         let resource_overlaps = resource.cell().contract.overlap != Overlap::None;
         steps.push((random.random_range(0..120), Step::Onboard(resource)));
         for _ in 0..random.random_range(1..=5) {

@@ -343,6 +343,7 @@ impl World {
         let mut inner = self.lock();
         inner.settle(now);
         inner.note(now, what);
+        inner.checkers.statuses.clear();
         let told = act(&mut inner, now);
         inner.check(now);
         drop(inner);
@@ -386,6 +387,7 @@ impl Inner {
         let (there, back) = (pause(&mut self.random), pause(&mut self.random));
         if fate != Fate::Fine {
             self.struck = Some(now);
+            self.checkers.statuses.clear();
             self.note(now, &format!("#{} p{process} {} {}: {fate}", self.calls, named.verb, named.about));
         }
         Some(Begun { number: self.calls, fate, there, back })
@@ -458,6 +460,10 @@ impl Inner {
             }
         }
         if named.counts {
+            // Two that lead may each tell what they know.
+            if self.alive.len() > 1 {
+                self.checkers.statuses.clear();
+            }
             self.checkers.after(
                 named,
                 call,

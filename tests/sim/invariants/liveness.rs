@@ -1,16 +1,37 @@
 //! Liveness: how a world looks that has come to rest.
 
+use std::collections::BTreeSet;
+
 use mes_core::partner::Recognised;
 use sandbox::kubernetes::ApiServer;
-use sandbox::{ACCOUNT, Sandbox};
+use sandbox::{ACCOUNT, Sandbox, Shown};
 
-use super::{Subject, bytes, condition, decoded, scene};
+use super::{Scene, Subject, bytes, condition, decoded, scene};
 
 /// What is not as it shall be once nothing disturbs (L1); empty: at rest.
 pub(crate) fn at_rest(sandbox: &Sandbox, kube: &ApiServer, now: jiff::Timestamp) -> Vec<String> {
     let secrets = sandbox.secrets(ACCOUNT);
     let scene = scene(sandbox, kube, &secrets, now);
-    scene.subjects.iter().flat_map(|subject| missing(subject, now)).collect()
+    scene.subjects.iter().flat_map(|subject| missing(subject, now)).chain(owing(&scene)).collect()
+}
+
+/// What is to be revoked after its resource, but for what a Secret holds that stayed: that is a person's to change.
+fn owing(scene: &Scene<'_>) -> Vec<String> {
+    let held: BTreeSet<&str> = scene
+        .kube
+        .objects("secrets")
+        .filter_map(|secret| secret["metadata"]["annotations"]["managed-secrets.io/version-id"].as_str())
+        .collect();
+    let meant = |secret: &Shown<'_>| scene.subjects.iter().any(|subject| subject.stored == secret.name);
+    let left = scene.secrets.iter().filter(|secret| !secret.replica && !secret.deleted && !meant(secret));
+    left.flat_map(|secret| {
+        let owed = secret
+            .versions
+            .iter()
+            .filter(|(id, labels, _)| labels.contains(&format!("managed-secrets.io/owed/{id}")) && !held.contains(id));
+        owed.map(|(id, ..)| format!("{}: owes {id}", secret.name))
+    })
+    .collect()
 }
 
 fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {

@@ -24,6 +24,9 @@ use crate::world::{Call, Named};
 
 pub(crate) use liveness::at_rest;
 
+/// A status tells a few things one after the other while nothing else happens, and then rests (L10).
+const ALONE: u32 = 16;
+
 /// A rule that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Broken {
@@ -54,6 +57,8 @@ pub(crate) struct Tracked {
     pub(crate) stored: String,
     /// What its spec says about its end: at the partner, in AWS.
     pub(crate) axes: (String, String),
+    /// Its first credential was of the operator's own making.
+    pub(crate) minted: bool,
     /// It is gone, and that was judged.
     pub(crate) buried: bool,
 }
@@ -74,6 +79,8 @@ pub(crate) struct Checkers {
     pub(crate) calls: Vec<(Named, Call)>,
     /// Credentials that a person made and that are not for the operator, by id.
     pub(crate) foreign: BTreeSet<String>,
+    /// How often each resource's status was written while nothing else happened.
+    pub(crate) statuses: BTreeMap<String, u32>,
     /// A person moved labels or keys: the order of versions says nothing any more.
     pub(crate) hands: bool,
     now: Option<Timestamp>,
@@ -117,6 +124,17 @@ impl Checkers {
     /// It did, or was refused.
     pub(crate) fn after(&mut self, named: &Named, call: &Call, fine: bool) {
         safety::count(self, named, call, fine);
+        if named.verb == "kube.PATCH managedexternalsecrets/status" {
+            let written = self.statuses.entry(named.about.clone()).or_default();
+            *written += 1;
+            if *written > ALONE {
+                let what =
+                    format!("the status of {} was written {written} times while nothing else happened", named.about);
+                self.report("L10", what);
+            }
+        } else if named.mutates && !named.verb.ends_with(" events") {
+            self.statuses.clear();
+        }
     }
 
     /// Runs every checker. Gives what is newly broken.
@@ -168,6 +186,7 @@ impl Checkers {
             tracked.host = subject.cell.map(Cell::host).unwrap_or_default();
             tracked.account = subject.account_name.clone();
             tracked.stored = subject.stored.clone();
+            tracked.minted = subject.mes["spec"]["onboard"]["mint"].is_object();
             let axis = |name: &str| subject.mes["spec"]["deletion"][name].as_str().unwrap_or_default().to_owned();
             tracked.axes = (axis("partner"), axis("store"));
             let suspended = subject.mes["spec"]["suspend"] == true;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use mes_core::partner::Recognised;
-use sandbox::synthetic::Credential;
+use sandbox::synthetic::{Account, Credential};
 use serde_json::Value;
 
 use super::{Broken, Checkers, Scene, Subject, UNDER_WAY, bytes, decoded};
@@ -296,7 +296,10 @@ fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == *secret))
         });
         match (tracked.axes.0.as_str(), tracked.axes.1.as_str()) {
-            ("Revoke", _) if live > 0 => found.push(broken("S15", format!("{} is gone, {live} live", tracked.stored))),
+            // What a person brought and that never came into service is the person's.
+            ("Revoke", _) if live > 0 && (tracked.onboarded || tracked.minted) => {
+                found.push(broken("S15", format!("{} is gone, {live} live", tracked.stored)))
+            }
             (_, "Delete") if stored.is_some_and(|secret| !secret.deleted) => {
                 found.push(broken("S15", format!("{} is there still", tracked.stored)))
             }
@@ -306,9 +309,12 @@ fn s15(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             _ => {}
         }
         // Whoever leaves what is in use leaves no former one beside it that nobody is told of (T29, L6).
+        // What the partner ends by itself in a while is owed by nobody.
+        let lasts = |each: &Credential| each.until == Timestamp::MAX;
         let lives = |secret: &String| {
-            Some(secret) != current.as_ref()
-                && account.is_some_and(|account| account.accepted(scene.now).any(|each| each.secret == *secret))
+            let found =
+                |account: &Account| account.accepted(scene.now).any(|each| each.secret == *secret && lasts(each));
+            Some(secret) != current.as_ref() && account.is_some_and(found)
         };
         let forgotten = stored.into_iter().flat_map(|secret| &secret.versions).filter(|(id, labels, value)| {
             let owed = labels.contains(&format!("managed-secrets.io/owed/{id}"));

@@ -77,6 +77,8 @@ fn status_says_when_the_next_rotation_starts_and_that_one_is_overdue_once_its_wi
     assert_eq!(rotated(&mut world), Err(Step::Wait { reason: Reason::NotDue, until: Some(next) }));
     world.now = next;
     assert_eq!(shown(&mut world).next_rotation, Some(Some(next)), "now");
+    world.now = next + SignedDuration::from_secs(30);
+    assert_eq!(shown(&mut world).next_rotation, Some(Some(next)), "what is due is written once");
     let ready = |world: &mut World| {
         let conditions = shown(world).conditions;
         conditions.into_iter().find(|condition| condition.kind == "Ready").unwrap().reason
@@ -85,6 +87,9 @@ fn status_says_when_the_next_rotation_starts_and_that_one_is_overdue_once_its_wi
     // It stood still for days.
     world.now += SignedDuration::from_hours(72);
     assert_eq!(ready(&mut world), "RotationOverdue");
+    let late = shown(&mut world).next_rotation;
+    world.now += SignedDuration::from_secs(30);
+    assert_eq!(shown(&mut world).next_rotation, late);
 }
 
 #[test]

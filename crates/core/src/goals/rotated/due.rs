@@ -23,7 +23,7 @@ const MOST_ROTATIONS: u64 = 1_000_000_000;
 /// Nothing is due yet; or a rotation is opened.
 pub fn due(case: Case<'_>, spec: &Spec) -> Verdict {
     match trigger(case, spec) {
-        Ok(trigger) => case.act(opening(case, trigger)),
+        Ok((trigger, _)) => case.act(opening(case, trigger)),
         Err(until) => until.map_or(Ok(()), |until| {
             let reason = if spent(case).is_some() { Reason::AttemptsSpaced } else { Reason::NotDue };
             Err(Step::Wait { reason, until: Some(until) })
@@ -41,11 +41,12 @@ pub fn spent(case: Case<'_>) -> Option<Timestamp> {
     exhausted.max().filter(|until| *until > case.now)
 }
 
-/// When the next rotation starts by itself, if it ever does.
+/// When the next rotation starts by itself, if it ever does. What is due already was so at an instant that stays: a status that
+/// told the present one would be another in each pass, and its write would bring about the next pass.
 pub fn next(case: Case<'_>) -> Option<Timestamp> {
     let spec = case.resource.spec.as_ref().ok()?;
     match trigger(case, spec) {
-        Ok(_) => Some(case.now),
+        Ok((_, since)) => Some(since),
         Err(until) => until,
     }
 }
@@ -104,7 +105,11 @@ pub fn answered(case: Case<'_>) -> Verdict {
                 Some(Outcome::NotDue)
             }
             Trigger::Schedule | Trigger::Expiry | Trigger::Onboarding => {
-                let derived = case.resource.spec.as_ref().is_ok_and(|spec| trigger(case, spec) == Ok(waiting.trigger));
+                let derived = case
+                    .resource
+                    .spec
+                    .as_ref()
+                    .is_ok_and(|spec| trigger(case, spec).is_ok_and(|(trigger, _)| trigger == waiting.trigger));
                 let none_yet = !case.resource.noted.onboarded && case.journal.last_promoted().is_none();
                 let minting = waiting.trigger == Trigger::Onboarding && none_yet && is_mint(case);
                 (!derived && !minting).then_some(Outcome::NotDue)
@@ -141,14 +146,14 @@ fn is_mint(case: Case<'_>) -> bool {
     case.resource.spec.as_ref().is_ok_and(|spec| spec.onboard == Onboard::Mint)
 }
 
-/// Why a rotation starts now; or when the next one starts by itself.
-fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
+/// Why a rotation starts now, and since when that is due; or when the next one starts by itself.
+fn trigger(case: Case<'_>, spec: &Spec) -> Result<(Trigger, Timestamp), Option<Timestamp>> {
     let Engine::Operator(contract) = &spec.rotation.engine else { return Err(None) };
     if let Some(until) = spent(case) {
         return Err(Some(until));
     }
     if spec.rotation.first_immediately && still_first(case) {
-        return Ok(Trigger::Onboarding);
+        return Ok((Trigger::Onboarding, case.resource.own.created));
     }
     let ends = expiring(case, contract);
     let schedule = spec.rotation.schedule.as_ref().and_then(|schedule| schedule.due(last(case), case.now));
@@ -157,8 +162,8 @@ fn trigger(case: Case<'_>, spec: &Spec) -> Result<Trigger, Option<Timestamp>> {
         if due.overdue_since.is_some() { starts.min(case.now) } else { starts }
     });
     match (scheduled, ends) {
-        (Some(at), _) if at <= case.now => Ok(Trigger::Schedule),
-        (_, Some(at)) if at <= case.now => Ok(Trigger::Expiry),
+        (Some(at), _) if at <= case.now => Ok((Trigger::Schedule, at)),
+        (_, Some(at)) if at <= case.now => Ok((Trigger::Expiry, at)),
         (scheduled, ends) => Err([scheduled, ends].into_iter().flatten().min()),
     }
 }
