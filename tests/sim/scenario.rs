@@ -381,20 +381,20 @@ pub(crate) fn expiring(from: u64, seconds: i64) -> Scenario {
     Scenario { scheduled: true, ..scenario("expiring".to_owned(), &steps, 4 * 3600) }
 }
 
+/// 4:20, in seconds.
+pub(crate) const CROWD_KILLED: u64 = 4 * 3600 + 20 * 60;
+
 /// So many resources at one partner account that may be asked so many times a minute, all of one schedule (from 4:00 on), in whose
-/// window the process is killed, at 4:20.
+/// window the process is killed, at [`CROWD_KILLED`].
 pub(crate) fn crowd(resources: usize, per_minute: u32) -> Scenario {
     const CELL: &str = "SynTag";
     let rotation = json!({"schedule": "cron(0 4 * * ? *)", "window": "2h", "overlap": "5m"});
-    let resource = |number: usize| {
-        let path = String::leak(format!("payments/crowd-{number}"));
-        (10, Step::Onboard(Resource { rotation: rotation.clone(), ..Resource::new(path, CELL, Source::Mint) }))
-    };
-    let mut steps =
-        vec![(0, Step::Onboard(Resource { rotation: rotation.clone(), ..Resource::new(A, CELL, Source::Mint) }))];
-    steps.push((1, Step::Limit(CELL, per_minute)));
-    steps.extend((1..resources).map(resource));
-    steps.push((4 * 3600 + 20 * 60, Step::Kill));
+    let resource =
+        |path| Step::Onboard(Resource { rotation: rotation.clone(), ..Resource::new(path, CELL, Source::Mint) });
+    // The account is there with the first.
+    let mut steps = vec![(0, resource(A)), (1, Step::Limit(CELL, per_minute))];
+    steps.extend((1..resources).map(|number| (10, resource(String::leak(format!("payments/crowd-{number}"))))));
+    steps.push((CROWD_KILLED, Step::Kill));
     Scenario { scheduled: true, ..scenario("crowd".to_owned(), &steps, 5 * 3600 + 600) }
 }
 
