@@ -1,7 +1,7 @@
 //! Habits of a developer, in Rust: what `cargo xtask` does, and the real servers that tests run against.
 //!
 //! The library starts servers: [`control_plane`] (etcd, kube-apiserver and company), [`servers`] (PostgreSQL, the
-//! sandbox). Tests of the root package depend on it, so it imports nothing of ours and stays light. Everything here
+//! sandbox, moto). Tests of the root package and of the sandbox depend on it, so it imports nothing of ours and stays light. Everything here
 //! blocks; no server outlives the process that started it (see [`scratch`]).
 
 pub mod bench;
@@ -29,7 +29,7 @@ pub mod test;
 pub use control_plane::ControlPlane;
 pub use failure::{Failure, Result};
 pub use report::skip;
-pub use servers::{PostgreSql, Sandbox};
+pub use servers::{Moto, PostgreSql, Sandbox};
 
 use std::path::Path;
 
