@@ -30,7 +30,7 @@ pub trait Partner: Send + Sync {
     async fn verify(&self, bound: &Bound, value: &Value) -> Result<Acceptance, Fault>;
 
     /// Ends `credential`; already gone is `Ok`. Where the id alone does not prove which bytes die, ends it only while the
-    /// partner still accepts or shows the bytes of `held`, else refuses.
+    /// partner still accepts or shows the bytes of `held`, else refuses. One that no list shows has its version's id.
     async fn revoke(&self, bound: &Bound, credential: &CredentialId, held: Option<&Value>) -> Result<(), Fault>;
 
     /// `Chooser::Partner`: makes a candidate, with the marker `tag` where the partner takes one and all fields that do not

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the same seed gives the same fates. Names as in the catalogue of faults (F1 crash before, F2 after the effect,
 //! F3 after the reply, F4 lost reply, F5 late effect, F6 throttled, F7 refused with or without effect, F8 denied, F17 conflict).
-//! What lasts longer than a call (F13, F18-F22, F24) are steps of a scenario.
+//! What lasts longer than a call (F11, F13, F18-F22, F24) are steps of a scenario, or a cell's own habits (F10, F11).
 
 use std::collections::BTreeMap;
 use std::fmt;

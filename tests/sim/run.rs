@@ -306,6 +306,7 @@ fn told(step: &Step) -> String {
         Step::Dead(cell, seconds) => format!("-- the partner of {cell} is out of reach for {seconds} s"),
         Step::Outage(door, seconds) => format!("-- {door:?} is out of reach for {seconds} s"),
         Step::Limit(cell, per_minute) => format!("-- the partner of {cell} may be asked {per_minute} times a minute"),
+        Step::Stale(seconds) => format!("-- partners list what was {seconds} s ago"),
         Step::Clock(seconds) => format!("-- the wall clock is off by {seconds} s"),
         Step::Kill => "-- the process is killed".to_owned(),
         Step::Rival(seconds) => format!("-- another process believes to lead, for {seconds} s"),

@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Dead(&'static str, i64),
     /// The account at the partner of this cell may be asked so many times a minute.
     Limit(&'static str, u32),
+    /// From now on what partners list is so many seconds old, and in no order.
+    Stale(i64),
     /// From now on the wall clock is off by so many seconds.
     Clock(i64),
     /// The process is killed, at no particular call.
@@ -211,6 +213,7 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
             let path = format!("{GROUP}/partneraccounts/{}", cell.to_ascii_lowercase());
             world.must(Method::PATCH, &path, &body, now);
         }
+        Step::Stale(seconds) => world.sandbox.synthetic_lists_lag(SignedDuration::from_secs(*seconds)),
         Step::Clock(seconds) => world.skew = SignedDuration::from_secs(*seconds),
         Step::Kill | Step::Rival(_) => {}
     }
@@ -356,6 +359,10 @@ pub(crate) fn random(cells: &[&'static str], random: &mut StdRng) -> Scenario {
         let off = random.random_range(-3600..3600);
         steps.push((random.random_range(0..CHAOS / 2), Step::Clock(off)));
         steps.push((random.random_range(CHAOS / 2..CHAOS), Step::Clock(0)));
+    }
+    if random.random_range(0..4) == 0 {
+        // Within what the operator allows everybody (`--settling`).
+        steps.push((random.random_range(0..CHAOS / 2), Step::Stale(random.random_range(5..50))));
     }
     steps.sort_by_key(|(at, _)| *at);
     Scenario { name: "random".to_owned(), steps, length: CHAOS + 900, scheduled: false }

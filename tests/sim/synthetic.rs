@@ -102,7 +102,9 @@ impl Cell {
             tags: self.contract.recognised == Recognised::ByTag,
             live_limit: self.contract.live_limit.map(usize::from),
             acceptance_lag: half(self.contract.propagation),
-            revocation_lag: SignedDuration::ZERO,
+            // Where changes take a while to take effect, they are seen and felt late as well, but within that while.
+            revocation_lag: self.contract.settling.map(half).unwrap_or_default(),
+            list_lag: self.contract.settling.map(|lag| lag / 4 * 3).unwrap_or_default(),
             lifetime: self.contract.lifetime,
             admin: ADMIN.to_owned(),
         }
@@ -144,6 +146,8 @@ macro_rules! cells {
 const ONE: &[&[&str]] = &[&["{account}"]];
 const TWO: &[&[&str]] = &[&["{first}"], &["{second}"]];
 const QUICK: SignedDuration = SignedDuration::from_secs(30);
+/// Longer than what the operator allows anybody.
+const LAG: SignedDuration = SignedDuration::from_mins(2);
 
 cells! {
     by_tag "SynTag" GIVEN ONE => Contract { recognised: Recognised::ByTag, ..Contract::DEFAULT };
@@ -153,6 +157,10 @@ cells! {
     slow_tag "SynTagSlow" GIVEN ONE => Contract {
         recognised: Recognised::ByTag, propagation: SignedDuration::from_mins(4), successes: 3, ..Contract::DEFAULT
     };
+    lagging_tag "SynLagTag" GIVEN ONE => Contract {
+        recognised: Recognised::ByTag, settling: Some(LAG), live_limit: Some(3), ..Contract::DEFAULT
+    };
+    lagging_difference "SynLagDiff" GIVEN ONE => Contract { settling: Some(LAG), ..Contract::DEFAULT };
     slots "SynSlots" CHOSEN TWO => Contract {
         chooser: Chooser::Caller, overlap: Overlap::TwoSlots, recognised: Recognised::ByValue, live_limit: Some(2),
         propagation: SignedDuration::from_secs(10), ..Contract::DEFAULT

@@ -201,7 +201,7 @@ impl<'a> Case<'a> {
     pub fn over_by(self, mark: &Mark, more: SignedDuration, reason: Reason) -> Verdict {
         self.over(mark, reason.clone())?;
         let until = later(self.first_saw(mark), more);
-        let settled = later(later(until, self.bounds().deadline * 2), self.bounds().settling);
+        let settled = later(later(until, self.bounds().deadline * 2), self.settling());
         if self.now >= settled { Ok(()) } else { Err(Step::Wait { reason, until: Some(settled) }) }
     }
 

@@ -198,6 +198,11 @@ impl Sandbox {
         self.partners.synthetic.host(host, habits);
     }
 
+    /// From now on the lists of every host of the synthetic partner are so old at the least (see [`Habits::list_lag`]).
+    pub fn synthetic_lists_lag(&mut self, lag: SignedDuration) {
+        self.partners.synthetic.list_lag = lag;
+    }
+
     /// What an account of the synthetic partner has. `None`: nobody asked for it yet.
     pub fn synthetic_account(&self, host: &str, account: &str) -> Option<&Account> {
         self.partners.synthetic.account(host, account)

@@ -181,7 +181,8 @@ fn s10(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
     for subject in &scene.subjects {
         for each in subject.account.iter().flat_map(|account| &account.credentials) {
-            if each.foreign && checkers.foreign.contains(&each.id) && (each.ended || each.until <= scene.now) {
+            if each.foreign && checkers.foreign.contains(&each.id) && (each.ended.is_some() || each.until <= scene.now)
+            {
                 found
                     .push(broken("S10", format!("{}, which a person made for {}, was ended", each.id, subject.path())));
             }

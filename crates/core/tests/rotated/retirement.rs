@@ -174,6 +174,27 @@ fn a_revocation_is_made_only_when_every_call_older_than_its_announcement_is_over
 }
 
 #[test]
+fn a_debt_that_no_list_showed_in_time_is_revoked_by_the_name_that_the_partner_lists_and_any_other_by_its_own() {
+    let revoked = |owed_as: Option<&str>| {
+        let (mut world, _) = requested(Kind::Tagged, "Doom", is_doom);
+        let open = world.journal.rotations.last_mut().unwrap();
+        let (id, owed) = open.owed.pop_first().unwrap();
+        let old = owed.version.clone().unwrap();
+        assert_eq!(id.as_str(), old.as_str(), "by its version");
+        open.owed.insert(owed_as.map_or(id, |name| CredentialId::parse(name).unwrap()), owed);
+        let copy = VersionId::parse("0-copy-0123456789abcdef0123456789ab").unwrap();
+        world.bytes.insert(copy.clone(), world.bytes[&old].clone());
+        world.stages.entry(copy).or_default().insert(Stage::parse("staged-by-hand").unwrap());
+        match world.until("Revoke", |effect| matches!(effect, Effect::Revoke { .. })) {
+            Effect::Revoke { credential, version, .. } => (credential.to_string(), version == Some(old)),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(revoked(None), ("0-copy-0123456789abcdef0123456789ab".to_owned(), true));
+    assert_eq!(revoked(Some("its-own-name")), ("its-own-name".to_owned(), true));
+}
+
+#[test]
 fn at_once_it_waits_for_the_store_alone_and_says_whether_it_was_proven_all_the_same() {
     for (carried, expected) in [(true, true), (false, false)] {
         let mut world = rested(Kind::Tagged);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use rand::{Rng, rngs::StdRng};
+use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 
 use crate::body::{Answer, Content, respond};
@@ -34,6 +34,8 @@ pub struct Habits {
     pub acceptance_lag: SignedDuration,
     /// From its revocation until a credential is refused.
     pub revocation_lag: SignedDuration,
+    /// How old a list is: what was made since is not in it, what was ended since still is. Such a list has no order.
+    pub list_lag: SignedDuration,
     /// How long a credential lives from its making; none: until it is ended.
     pub lifetime: Option<SignedDuration>,
     /// The secret of whoever administers.
@@ -81,8 +83,8 @@ pub struct Credential {
     pub from: Timestamp,
     /// Until when it is accepted.
     pub until: Timestamp,
-    /// Whether somebody ended it.
-    pub ended: bool,
+    /// When somebody ended it.
+    pub ended: Option<Timestamp>,
     /// How often it logged in.
     pub logins: u64,
     /// When it did last.
@@ -107,6 +109,8 @@ pub struct Account {
 #[derive(Default)]
 pub(crate) struct Synthetic {
     hosts: BTreeMap<String, (Habits, BTreeMap<String, Account>)>,
+    /// How old each host's lists are at the least.
+    pub(crate) list_lag: SignedDuration,
 }
 
 type Refusal = (u16, &'static str);
@@ -117,9 +121,14 @@ impl Credential {
         self.from <= now && now < self.until
     }
 
-    /// Whether it counts against the limit and is listed.
+    /// Whether it counts against the limit.
     pub fn lives(&self, now: Timestamp) -> bool {
-        !self.ended && now < self.until
+        self.ended.is_none() && now < self.until
+    }
+
+    /// Whether it was there at this instant.
+    fn lived(&self, then: Timestamp) -> bool {
+        self.made <= then && then < self.until && self.ended.is_none_or(|ended| then < ended)
     }
 }
 
@@ -177,6 +186,7 @@ impl Synthetic {
         now: Timestamp,
         random: &mut StdRng,
     ) -> Result<Value, Refusal> {
+        let list_lag = self.list_lag;
         let (habits, accounts) = self.hosts.get_mut(host).ok_or((404, "NoSuchHost"))?;
         let parts: Vec<&str> = request.uri().path().split('/').collect();
         let ["", "v1", "accounts", name, what @ ..] = &parts[..] else { return Err((404, "NoSuchPath")) };
@@ -188,7 +198,7 @@ impl Synthetic {
         }
         account.admits(habits, request, now)?;
         match (request.method(), what) {
-            (&Method::GET, ["credentials"]) => Ok(account.list(now)),
+            (&Method::GET, ["credentials"]) => Ok(account.list(habits.list_lag.max(list_lag), now, random)),
             (&Method::POST, ["whose"]) => {
                 let given = given.ok_or((400, "NoSecret"))?;
                 let found = account.credentials.iter().find(|each| each.lives(now) && each.secret == given);
@@ -243,7 +253,7 @@ impl Account {
             made: now,
             from,
             until,
-            ended: false,
+            ended: None,
             logins: 0,
             used: None,
             foreign,
@@ -251,10 +261,16 @@ impl Account {
         id
     }
 
-    fn list(&mut self, now: Timestamp) -> Value {
+    /// As it was so long ago.
+    fn list(&mut self, lag: SignedDuration, now: Timestamp, random: &mut StdRng) -> Value {
         self.listed += 1;
         let told = |each: &Credential| json!({"id": each.id, "slot": each.slot, "tag": each.tag, "main": each.main});
-        json!({"credentials": self.live(now).map(told).collect::<Vec<_>>()})
+        let then = now - lag;
+        let mut listed: Vec<Value> = self.credentials.iter().filter(|each| each.lived(then)).map(told).collect();
+        if !lag.is_zero() {
+            listed.shuffle(random);
+        }
+        json!({"credentials": listed})
     }
 
     fn login(&mut self, habits: &Habits, secret: &str, slot: Option<&str>, now: Timestamp) -> Result<Value, Refusal> {
@@ -307,7 +323,7 @@ impl Account {
         }
         self.made += 1;
         for each in self.credentials.iter_mut().filter(|each| each.slot.as_deref() == Some(slot) && each.lives(now)) {
-            each.ended = true;
+            each.ended = Some(now);
             each.until = match habits.overlap {
                 Overlap::Grace(grace) => later(now, grace),
                 _ => now,
@@ -322,7 +338,7 @@ impl Account {
         if found.main && habits.activation == Activation::ByCall {
             return Err((409, "StillMain"));
         }
-        found.ended = true;
+        found.ended = Some(now);
         found.until = found.until.min(later(now, habits.revocation_lag));
         self.revoked += 1;
         Ok(json!({}))
@@ -350,7 +366,9 @@ impl Account {
                 (_, Overlap::UntilRevoked) => Timestamp::MAX,
             };
             each.until = each.until.min(until);
-            each.ended |= habits.activation != Activation::ByCall && habits.overlap != Overlap::UntilRevoked;
+            if habits.activation != Activation::ByCall && habits.overlap != Overlap::UntilRevoked {
+                each.ended.get_or_insert(now);
+            }
         }
     }
 }

@@ -136,9 +136,17 @@ pub fn pay(
                 .clone()
                 .or_else(|| there.iter().find_map(|credential| credential.versions.first().cloned()));
             let proven = !at_once || proven(case, spec, secret, &there, owed)?;
-            case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential: id.clone(), version, proven, acting })
+            let credential = at_partner(id, owed, &there).clone();
+            case.act(Effect::Revoke { debtor: rotation.uid.clone(), credential, version, proven, acting })
         }
     }
+}
+
+/// What the partner calls it. A list that was older than the credential did not show it when it came to be owed: the debt
+/// then has its version's name, by which no partner knows anything, and would answer that it is gone.
+fn at_partner<'a>(id: &'a CredentialId, owed: &Owed, there: &[&'a Credential]) -> &'a CredentialId {
+    let by_version = owed.version.as_ref().is_some_and(|version| version.as_str() == id.as_str());
+    there.first().filter(|_| by_version).map_or(id, |credential| &credential.id)
 }
 
 /// Whether a person's word stands for the proof: only for what was current before, never for strays.
