@@ -75,6 +75,9 @@ enum Command {
         /// Only changes with this in their names, such as a file's
         #[arg(long, value_name = "PART")]
         only: Option<String>,
+        /// Only changes to lines that are not in this commit
+        #[arg(long, value_name = "COMMIT")]
+        since: Option<String>,
     },
     /// What can be said of the code without running the product
     Lint,
@@ -122,7 +125,7 @@ fn run(command: Command) -> Result<bool, Failure> {
         Command::Campaign(arguments) => campaign::run(&arguments),
         Command::Fuzz { minutes, target } => fuzz::run(minutes, target.as_deref()),
         Command::Sim(arguments) => sim::run(&arguments),
-        Command::Mutants { only } => mutants::run(only.as_deref()),
+        Command::Mutants { only, since } => mutants::run(only.as_deref(), since.as_deref()),
         Command::Lint => {
             let tally = lint::run();
             println!("{tally}");
