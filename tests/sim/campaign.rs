@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::faults::{Fate, Plan};
+use crate::faults::{Fate, Hand, Plan};
 use crate::invariants::Broken;
 use crate::run::{Report, Setup, run};
 use crate::sabotage;
@@ -285,6 +285,35 @@ pub(crate) fn pairs(size: &Size) -> Outcome {
     all(size, "pairs", tasks)
 }
 
+/// What people do right after any call of these scenarios.
+pub(crate) fn interfered(size: &Size, campaign: &str, hand: Hand, scenarios: Vec<Scenario>) -> Outcome {
+    let mut tasks = Vec::new();
+    for scenario in scenarios {
+        let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: CHECKS, sabotage: None };
+        let calm = std::sync::Arc::new(run(setup.clone()));
+        for (number, _) in telling(&calm.steps) {
+            let plan = Plan::one(number, Fate::Then(hand));
+            let how = format!("--scenario {} --at {}", setup.scenario.name, plan.schedule());
+            // A quarter of an hour without the key explains what is tried again meanwhile.
+            let calm = (hand != Hand::Key).then(|| calm.clone());
+            tasks.push(Task { how, setup: Setup { plan, ..setup.clone() }, calm, twice: false });
+        }
+    }
+    spread(size, &mut tasks);
+    all(size, campaign, tasks)
+}
+
+/// Each of these, with nothing else.
+pub(crate) fn each(size: &Size, campaign: &str, scenarios: Vec<Scenario>) -> Outcome {
+    let task = |scenario: Scenario| Task {
+        how: format!("--scenario {} --at ''", scenario.name),
+        setup: Setup { seed: 1, plan: Plan::Calm, scenario, silence: CHECKS, sabotage: None },
+        calm: None,
+        twice: false,
+    };
+    all(size, campaign, scenarios.into_iter().map(task).collect())
+}
+
 fn is_main(scenario: &Scenario) -> bool {
     scenario.name.strip_prefix("mint-and-rotate/").is_some_and(|cell| MAIN.contains(&cell))
 }
@@ -344,7 +373,8 @@ pub(crate) fn of_seed(seed: u64, served: &[&'static str], silence: u32) -> Setup
 
 /// One schedule of a scenario.
 pub(crate) fn of_schedule(name: &str, schedule: &str) -> Option<Setup> {
-    let scenario = scenario::all().into_iter().find(|each| each.name == name)?;
+    let special = CELLS.iter().flat_map(|cell| [scenario::keyed(cell.name()), scenario::two_leaders(cell.name())]);
+    let scenario = scenario::all().into_iter().chain(special).find(|each| each.name == name)?;
     let plan = if schedule.is_empty() { Plan::Calm } else { Plan::of_schedule(schedule)? };
     Some(Setup { seed: 1, plan, scenario, silence: CHECKS, sabotage: None })
 }

@@ -22,7 +22,21 @@ pub(crate) enum Fate {
     CrashAfterReply,
     LostReply,
     Late(SignedDuration),
-    Refused { status: u16, effect: bool },
+    Refused {
+        status: u16,
+        effect: bool,
+    },
+    /// It goes well, and somebody does this right after its effect.
+    Then(Hand),
+}
+
+/// What people do between two calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// Makes a credential of the account (F13).
+    Stranger,
+    /// Disables the key of the secret, for [`scenario::KEY_OFF`](crate::scenario::KEY_OFF) (F14).
+    Key,
 }
 
 impl fmt::Display for Fate {
@@ -36,17 +50,21 @@ impl fmt::Display for Fate {
             Self::Late(by) => write!(f, "the effect comes {} s late", by.as_secs()),
             Self::Refused { status, effect: false } => write!(f, "refused with {status}"),
             Self::Refused { status, effect: true } => write!(f, "done and refused with {status}"),
+            Self::Then(Hand::Stranger) => f.write_str("then a person makes a credential"),
+            Self::Then(Hand::Key) => f.write_str("then the key is disabled"),
         }
     }
 }
 
 impl Fate {
     /// Those of the exhaustive campaigns, by their names in the catalogue.
-    const NAMED: [(&str, Self); 4] = [
+    const NAMED: [(&str, Self); 6] = [
         ("F1", Self::CrashBefore),
         ("F2", Self::CrashAfterEffect),
         ("F3", Self::CrashAfterReply),
         ("F4", Self::LostReply),
+        ("F13", Self::Then(Hand::Stranger)),
+        ("F14", Self::Then(Hand::Key)),
     ];
 
     fn name(&self) -> &'static str {

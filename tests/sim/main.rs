@@ -13,6 +13,7 @@ mod run;
 mod sabotage;
 mod scenario;
 mod synthetic;
+mod threats;
 mod world;
 
 use std::time::Instant;

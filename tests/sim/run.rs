@@ -233,7 +233,8 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
             inner.note(now, "at rest");
             return true;
         }
-        if now > bound || stalled(&inner).is_some() && now > bound - CALM + SignedDuration::from_mins(30) {
+        let stuck = stalled(&inner).is_some() && inner.key_off.is_none();
+        if now > bound || stuck && now > bound - CALM + SignedDuration::from_mins(30) {
             let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
             inner.report(now, "L1", what);
             return false;
@@ -306,6 +307,9 @@ fn told(step: &Step) -> String {
         Step::Dead(cell, seconds) => format!("-- the partner of {cell} is out of reach for {seconds} s"),
         Step::Outage(door, seconds) => format!("-- {door:?} is out of reach for {seconds} s"),
         Step::Limit(cell, per_minute) => format!("-- the partner of {cell} may be asked {per_minute} times a minute"),
+        Step::Squat(path, from, count) => {
+            format!("-- names of rotations of {path} are taken: {count} from {from} on")
+        }
         Step::Stale(seconds) => format!("-- partners list what was {seconds} s ago"),
         Step::Clock(seconds) => format!("-- the wall clock is off by {seconds} s"),
         Step::Kill => "-- the process is killed".to_owned(),

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use sandbox::Knobs;
 use serde_json::{Value, json};
 
+use crate::faults::Hand;
 use crate::synthetic::{ADMIN, CELLS, Cell};
 use crate::world::{Door, Inner};
 
@@ -46,6 +47,9 @@ pub(crate) enum Step {
     Dead(&'static str, i64),
     /// The account at the partner of this cell may be asked so many times a minute.
     Limit(&'static str, u32),
+    /// A person takes so many of the names that the operator gives the resource's rotations, from this number on, for rotations of
+    /// a resource that is not there.
+    Squat(&'static str, u32, u32),
     /// From now on what partners list is so many seconds old, and in no order.
     Stale(i64),
     /// From now on the wall clock is off by so many seconds.
@@ -213,9 +217,43 @@ pub(crate) fn take(world: &mut Inner, step: &Step, now: Timestamp) {
             let path = format!("{GROUP}/partneraccounts/{}", cell.to_ascii_lowercase());
             world.must(Method::PATCH, &path, &body, now);
         }
+        Step::Squat(path, from, count) => squat(world, path, *from, *count, now),
         Step::Stale(seconds) => world.sandbox.synthetic_lists_lag(SignedDuration::from_secs(*seconds)),
         Step::Clock(seconds) => world.skew = SignedDuration::from_secs(*seconds),
         Step::Kill | Step::Rival(_) => {}
+    }
+}
+
+fn squat(world: &mut Inner, path: &str, from: u32, count: u32, now: Timestamp) {
+    let (namespace, name) = split(path);
+    let owner = world.kube.objects("managedexternalsecrets").find(|each| each["metadata"]["name"] == name);
+    // As the operator's own have it.
+    let owners = owner.map(|owner| {
+        json!([{"apiVersion": "managed-secrets.io/v1alpha1", "kind": "ManagedExternalSecret",
+        "name": name, "uid": owner["metadata"]["uid"], "controller": true, "blockOwnerDeletion": true}])
+    });
+    for number in from..from + count {
+        let body = json!({"apiVersion": "managed-secrets.io/v1alpha1", "kind": "Rotation",
+            "metadata": {"name": format!("{name}-{number}"), "namespace": namespace, "ownerReferences": owners},
+            "spec": {"resourceRef": {"name": "another"}}});
+        // Some may be in use by then.
+        world.ask(Method::POST, &format!("{GROUP}/namespaces/{namespace}/rotations"), &body, now);
+    }
+}
+
+/// For how long a key is disabled.
+pub(crate) const KEY_OFF: SignedDuration = SignedDuration::from_mins(15);
+const KEY: &str = "alias/sim";
+
+/// What people do between two calls.
+pub(crate) fn interfere(world: &mut Inner, hand: Hand, now: Timestamp) {
+    match hand {
+        Hand::Stranger => take(world, &Step::Stranger(A), now),
+        Hand::Key => {
+            world.sandbox.turn(now, |knobs| knobs.disabled_kms_keys = vec![KEY.to_owned()]);
+            world.checkers.unreadable = Some(now);
+            world.key_off = Some(now + KEY_OFF);
+        }
     }
 }
 
@@ -386,6 +424,34 @@ pub(crate) fn expiring(from: u64, seconds: i64) -> Scenario {
     const CELL: &str = "SynExpires";
     let steps = [(0, Step::Onboard(Resource::new(A, CELL, Source::Mint))), (from, Step::Dead(CELL, seconds))];
     Scenario { scheduled: true, ..scenario("expiring".to_owned(), &steps, 4 * 3600) }
+}
+
+/// One resource, rotated once, whose secret has a key of its own.
+pub(crate) fn keyed(cell: &'static str) -> Scenario {
+    let regions = ["us-west-2", "eu-west-1"].map(|region| json!({"name": region, "kmsKeyID": KEY}));
+    let resource = Resource { more: json!({"regions": regions}), ..Resource::new(A, cell, Source::Mint) };
+    scenario(format!("keyed/{cell}"), &[(0, Step::Onboard(resource)), (600, Step::Rotate(A))], 2700)
+}
+
+/// One resource, rotated once, with a second process that believes to lead all the while.
+pub(crate) fn two_leaders(cell: &'static str) -> Scenario {
+    let resource = Resource::new(A, cell, Source::Mint);
+    let steps = [(0, Step::Onboard(resource)), (590, Step::Rival(900)), (600, Step::Rotate(A))];
+    scenario(format!("two-leaders/{cell}"), &steps, 2400)
+}
+
+/// Two resources, one onboarded by a mint and one by a seed, whose rotations' names are taken: before, and while they are there.
+pub(crate) fn squatted() -> Scenario {
+    let resource = |path, source| Step::Onboard(Resource::new(path, "SynTag", source));
+    let steps = [
+        (0, Step::Squat(PATHS[0], 1, 25)),
+        (0, Step::Squat(PATHS[2], 1, 25)),
+        (5, resource(PATHS[0], Source::Mint)),
+        (5, resource(PATHS[2], Source::Seed)),
+        (6, Step::Squat(PATHS[0], 26, 25)),
+        (6, Step::Squat(PATHS[2], 26, 25)),
+    ];
+    scenario("squatted".to_owned(), &steps, 1800)
 }
 
 /// 4:20, in seconds.

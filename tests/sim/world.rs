@@ -22,6 +22,7 @@ use crate::faults::{Fate, Plan};
 use crate::invariants::{Broken, Checkers};
 use crate::lease::Lease;
 use crate::sabotage::Sabotage;
+use crate::scenario;
 
 /// When each world begins: a Sunday, so that schedules are easy to read.
 pub(crate) const BEGINNING: Timestamp = Timestamp::constant(1_772_323_200, 0);
@@ -117,6 +118,8 @@ pub(crate) struct Inner {
     outages: Vec<(Door, String, Timestamp)>,
     /// How far the operator's wall clock is off (F24). Its monotonic one never is.
     pub(crate) skew: SignedDuration,
+    /// Until when the key of secrets is disabled.
+    pub(crate) key_off: Option<Timestamp>,
     /// When the last step was made. While none is, an answer about the Lease takes long: that many fewer are needed.
     last: Timestamp,
 }
@@ -144,6 +147,7 @@ impl World {
             watch_lag: Duration::ZERO,
             outages: Vec::new(),
             skew: SignedDuration::ZERO,
+            key_off: None,
             last: BEGINNING,
         };
         let world = Self {
@@ -321,6 +325,12 @@ impl World {
                 inner.late.insert((now + *by, number), (process, named.clone(), call));
                 (None, format!("nothing yet: it lands {} s later", by.as_secs()))
             }
+            Fate::Then(hand) => {
+                let reply = inner.act(process, named, call, now);
+                scenario::interfere(inner, *hand, now);
+                let told = status(&reply);
+                (Some(reply), told)
+            }
             Fate::Refused { status: refusal, effect } => {
                 let told = if *effect { status(&inner.act(process, named, call, now)) } else { "nothing".to_owned() };
                 (Some(Reply::Whole(refused(named.door, *refusal))), format!("{told}, told {refusal}"))
@@ -415,6 +425,11 @@ impl Inner {
             let ((due, number), (process, named, call)) = entry.remove_entry();
             let told = status(&self.act(process, &named, call, due));
             self.note(now, &format!("#{number} p{process} {} {} lands late -> {told}", named.verb, named.about));
+        }
+        if self.key_off.take_if(|until| *until <= now).is_some() {
+            self.sandbox.turn(now, |knobs| knobs.disabled_kms_keys.clear());
+            self.checkers.unreadable = None;
+            self.note(now, "-- the key is enabled");
         }
         if self.collected != self.kube.revision() {
             self.kube.collect(now);

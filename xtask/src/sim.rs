@@ -111,7 +111,7 @@ fn told(mut command: Command) -> Result<(u64, u64)> {
 }
 
 /// The tests of the program that are campaigns.
-const EVERYTHING: [&str; 5] = ["undisturbed_", "a_crash_", "two_crashes_", "chaos_", "each_way_"];
+const EVERYTHING: [&str; 6] = ["undisturbed_", "a_crash_", "two_crashes_", "chaos_", "each_way_", "threats::"];
 
 /// `sim random: 500 passed, 0 failed (61 s)`
 fn counted(line: &str) -> Option<(u64, u64)> {

@@ -81,6 +81,8 @@ pub(crate) struct Checkers {
     pub(crate) foreign: BTreeSet<String>,
     /// How often each resource's status was written while nothing else happened.
     pub(crate) statuses: BTreeMap<String, u32>,
+    /// Since when AWSCURRENT can't be read.
+    pub(crate) unreadable: Option<Timestamp>,
     /// A person moved labels or keys: the order of versions says nothing any more.
     pub(crate) hands: bool,
     now: Option<Timestamp>,

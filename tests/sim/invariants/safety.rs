@@ -80,6 +80,10 @@ fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
 fn s4(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
     for (named, _) in checkers.calls.iter().filter(|(named, _)| named.verb == "partner.revoke") {
+        // What a pass read it may act upon, within its deadline.
+        if checkers.unreadable.is_some_and(|since| named.at.duration_since(since) > UNDER_WAY) {
+            found.push(broken("S4", format!("{} is revoked while AWSCURRENT can't be read", named.about)));
+        }
         let about = scene.subjects.iter().find(|subject| subject.is_about(named));
         let Some(subject) = about.filter(|subject| subject.served(checkers)) else { continue };
         let secret = subject.current().unwrap_or_default();

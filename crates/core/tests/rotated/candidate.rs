@@ -131,7 +131,7 @@ fn an_accepted_value_that_is_refused_again_is_not_registered_again_but_counted_a
 }
 
 #[test]
-fn bytes_that_can_be_nobodys_are_given_up_at_once_unless_awscurrent_may_be_on_its_way() {
+fn t42_bytes_that_can_be_nobodys_are_given_up_at_once_unless_awscurrent_may_be_on_its_way() {
     let accepted = |effect: &Effect| records(effect, |entry| matches!(entry, Entry::Accepted(_)));
     for answer in [Acceptance::Alien, Acceptance::Malformed] {
         let mut world = requested(Kind::Tagged, 1, "Accepted", accepted);
