@@ -428,6 +428,13 @@ fn no_rotation_brings_back_what_another_gave_up_or_is_about_to_put_in_use() {
         version
     };
     assert!(!told(&kept), "kept by a person");
+    let announced = |world: &mut World| {
+        let version = kept(world);
+        let owed = mes_core::journal::Owed { version: Some(version.clone()), doomed: Some(world.now) };
+        running(world).owed.insert(mes_core::names::CredentialId::parse("announced").unwrap(), owed);
+        version
+    };
+    assert!(told(&announced), "its revocation is announced");
     let unreadable = |world: &mut World| {
         let version = world.current().cloned().unwrap();
         let flawed = mes_core::facts::Stored { problems: vec![], renders: Default::default() };

@@ -182,3 +182,11 @@ fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_
         }
     }
 }
+
+#[test]
+fn the_first_create_of_a_rotation_asks_for_no_list_beyond_that_of_its_announcement() {
+    let mut world = rested(Kind::Untagged);
+    world.request("crm-byhand");
+    world.until("the create", |effect| matches!(effect, Effect::Mint { .. }));
+    assert_eq!(asks(&world, |look| matches!(look, Look::Credentials { .. })), None);
+}
