@@ -181,6 +181,31 @@ fn who_cancels_what_may_have_put_an_end_to_what_is_in_use_does_not_stop_it() {
 }
 
 #[test]
+fn who_cancels_a_rotation_that_was_asked_for_is_heard_only_once_nothing_can_die_of_it() {
+    let asked = |admin: bool, outcome: Outcome| {
+        let mut world = World::new(Kind::Grace, Onboard::FromSecret);
+        pass(&mut world, 400);
+        assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
+        world.request("crm-byhand");
+        world.until("the create", is_mint);
+        let before = world.creates;
+        if !admin {
+            world.without_admin();
+        }
+        world.pass(|_| outcome);
+        let name = world.journal.open().unwrap().name.clone();
+        world.delete_rotation(&name);
+        for _ in 0..6000 {
+            world.pass(|_| Outcome::Fine);
+            assert!(world.is_live(world.current().unwrap()), "{:#?}", world.journal);
+        }
+        world.creates - before
+    };
+    assert_eq!(asked(true, Outcome::Torn), 2, "one was lost, and what is in use would die with its grace");
+    assert_eq!(asked(false, Outcome::CrashBefore), 0, "the grace is over, and it works still");
+}
+
+#[test]
 fn each_attempt_lost_there_is_an_end_and_the_next_rotation_that_is_asked_for_ends_the_outage() {
     let mut world = begun(Kind::InPlacePartner, "the create", is_mint);
     for attempt in 1..=world.bounds.attempts {
