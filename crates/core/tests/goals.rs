@@ -589,6 +589,25 @@ fn what_an_attempt_left_makes_way_before_the_next_is_made_at_a_partner_that_has_
     }
 }
 
+#[test]
+fn what_an_attempt_left_makes_way_where_there_is_no_room_beside_it_and_not_where_there_is() {
+    let next = |limit: u8| {
+        let (mut world, _) = rotating(Kind::Tagged, "Mint", |effect| matches!(effect, Effect::Mint { .. }));
+        if let Ok(spec) = &mut world.resource.spec {
+            spec.live_limit = Some(limit);
+        }
+        world.pass(|_| Outcome::Torn);
+        world.until("another attempt", is_intend);
+        world.pass(|_| Outcome::Fine);
+        // A person's, in the place that there was a moment ago.
+        world.live.insert(Live { bytes: 7, slot: None, main: false, tag: None });
+        assert_eq!(world.live.len(), 3);
+        world.until("what is next", |effect| matches!(effect, Effect::Mint { .. } | Effect::Revoke { .. }))
+    };
+    assert!(matches!(next(2), Effect::Revoke { .. }), "{:?}", next(2));
+    assert!(matches!(next(4), Effect::Mint { .. }), "{:?}", next(4));
+}
+
 /// What stands staged without a version of ours: lost by a rotation that was given up, or made by a person.
 fn with_an_unknown_pair(by_us: bool) -> World {
     let (mut world, _) = rotating(Kind::Staged, "Mint", |effect| matches!(effect, Effect::Mint { .. }));
