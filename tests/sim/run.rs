@@ -234,8 +234,8 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
             return true;
         }
         // What a fault explains goes by, and is told for a while yet.
-        let lately = |struck: jiff::Timestamp| now.duration_since(struck) < SignedDuration::from_hours(1);
-        let stuck = stalled(&inner).is_some() && !inner.struck.is_some_and(lately);
+        let long_ago = |struck: jiff::Timestamp| now.duration_since(struck) > SignedDuration::from_hours(1);
+        let stuck = stalled(&inner).is_some() && inner.struck.is_none_or(long_ago);
         if now > bound || stuck && now > bound - CALM + SignedDuration::from_mins(30) {
             let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
             inner.report(now, "L1", what);
