@@ -1,8 +1,8 @@
 //! Habits of a developer, in Rust: what `cargo xtask` does, and the real servers that tests run against.
 //!
 //! The library starts servers: [`control_plane`] (etcd, kube-apiserver and company), [`servers`] (PostgreSQL, the
-//! sandbox, moto). Tests of the root package and of the sandbox depend on it, so it imports nothing of ours and stays light. Everything here
-//! blocks; no server outlives the process that started it (see [`scratch`]).
+//! sandbox, moto). Tests of the root package and of the sandbox depend on it, so it imports nothing of ours and stays
+//! light. Everything here blocks; no server outlives the process that started it (see [`scratch`]).
 
 pub mod bench;
 pub mod binaries;

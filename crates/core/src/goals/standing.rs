@@ -93,7 +93,7 @@ fn pay(case: Case<'_>, spec: &Spec, secret: &StoreSecret, version: &VersionId) -
     let there: Vec<&Credential> = listed.iter().filter(|credential| credential.versions.contains(version)).collect();
     let owed = Owed { version: Some(version.clone()), doomed: None };
     retirement::gate(case, spec, None, secret, &there, &name, &owed, false)?;
-    let credential = there.first().map_or(name, |credential| credential.id.clone());
+    let credential = retirement::at_partner(&name, &owed, &there).clone();
     case.over(&Mark::Owed(version.clone()), Reason::RevocationAnnounced(credential.clone()))?;
     match (there.iter().any(|credential| credential.main), secret.current()) {
         (true, Some(current)) if retirement::activates(case) => {

@@ -144,7 +144,7 @@ pub fn pay(
 
 /// What the partner calls it. A list that was older than the credential did not show it when it came to be owed: the debt
 /// then has its version's name, by which no partner knows anything, and would answer that it is gone.
-fn at_partner<'a>(id: &'a CredentialId, owed: &Owed, there: &[&'a Credential]) -> &'a CredentialId {
+pub fn at_partner<'a>(id: &'a CredentialId, owed: &Owed, there: &[&'a Credential]) -> &'a CredentialId {
     let by_version = owed.version.as_ref().is_some_and(|version| version.as_str() == id.as_str());
     there.first().filter(|_| by_version).map_or(id, |credential| &credential.id)
 }
