@@ -262,6 +262,35 @@ fn what_the_partner_ends_by_itself_is_paid_once_it_is_refused_and_what_else_is_o
     }
 }
 
+// R13
+
+#[test]
+fn what_an_undone_rotation_took_over_stands_on_the_secret_and_what_a_plain_one_meant_to_supersede_does_not() {
+    for alarm in [false, true] {
+        let mut world = rested(Kind::Tagged);
+        world.bounds.attempts = 1;
+        match alarm {
+            true => world.alarm("crm-other", Revocation::WhenProven),
+            false => world.request("crm-other"),
+        }
+        world.until("Promote", |effect| matches!(effect, Effect::Promote { .. }));
+        let old = rotation(&world, "crm-other").attempt.clone().unwrap().supersedes.unwrap();
+        // A person goes elsewhere first, and may come back to what a plain rotation meant to supersede.
+        let other = VersionId::parse("a-value-that-a-person-put-by-hand-01").unwrap();
+        world.bytes.insert(other.clone(), (8000, None));
+        world.live.insert(Live { bytes: 8000, slot: None, main: false, tag: None });
+        world.moved_by_hand(&other);
+        let mut stood = Vec::new();
+        while ended(&world, "crm-other").is_none() {
+            if let Some(Effect::MarkOwed { version }) = world.pass(|_| super::Outcome::Fine) {
+                stood.push(version);
+            }
+        }
+        assert_eq!(ended(&world, "crm-other"), Some(Ended::Exhausted));
+        assert_eq!(stood.contains(&old), alarm, "{stood:?} {:#?}", world.journal);
+    }
+}
+
 // R12
 
 #[test]
