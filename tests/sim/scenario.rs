@@ -480,10 +480,12 @@ pub(crate) fn all() -> Vec<Scenario> {
         let of = |name: &str| format!("{name}/{}", cell.name());
         all.push(scenario(of("mint-and-rotate"), &[(0, Step::Onboard(mint.clone())), (600, Step::Rotate(A))], 1800));
     }
+    for cell in ["SynTag", "SynDiff", "SynSlots", "SynLagSlots"] {
+        let seeded = Resource::new(A, cell, Source::Seed);
+        all.push(scenario(format!("seed/{cell}"), &[(0, Step::Onboard(seeded))], 1200));
+    }
     for cell in ["SynTag", "SynDiff", "SynSlots"] {
         let of = |name: &str| format!("{name}/{cell}");
-        let seeded = Resource::new(A, cell, Source::Seed);
-        all.push(scenario(of("seed"), &[(0, Step::Onboard(seeded.clone()))], 1200));
         let adopted = Resource::new(A, cell, Source::Adopt);
         all.push(scenario(of("adopt-and-rotate"), &[(0, Step::Onboard(adopted)), (300, Step::Rotate(A))], 1500));
         let mint = Resource::new(A, cell, Source::Mint);

@@ -165,6 +165,10 @@ cells! {
         chooser: Chooser::Caller, overlap: Overlap::TwoSlots, recognised: Recognised::ByValue, live_limit: Some(2),
         propagation: SignedDuration::from_secs(10), ..Contract::DEFAULT
     };
+    lagging_slots "SynLagSlots" CHOSEN TWO => Contract {
+        chooser: Chooser::Caller, overlap: Overlap::TwoSlots, recognised: Recognised::ByValue, live_limit: Some(2),
+        settling: Some(LAG), ..Contract::DEFAULT
+    };
     in_place_chosen "SynInPlace" CHOSEN ONE => Contract {
         chooser: Chooser::Caller, overlap: Overlap::None, recognised: Recognised::ByValue, live_limit: Some(1), ..Contract::DEFAULT
     };

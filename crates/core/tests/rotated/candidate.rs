@@ -11,7 +11,7 @@ use mes_core::reason::Reason;
 use mes_core::spec::Engine;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, candidate, ended, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
+use super::{act, asks, candidate, ended, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
 
 fn is_mint(effect: &Effect) -> bool {
     matches!(effect, Effect::Mint { .. })
@@ -273,4 +273,36 @@ fn a_wall_clock_that_is_set_while_a_call_may_be_under_way_makes_it_no_older() {
         world.now = until + set;
         assert!(given_up(&mut world));
     }
+}
+
+// F11: a list may be older than what is in use.
+
+#[test]
+fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unless_that_is_refused() {
+    let is_intend = |effect: &Effect| records(effect, |entry| matches!(entry, Entry::Intend { .. }));
+    let is_registering = |effect: &Effect| records(effect, |entry| *entry == Entry::Registering);
+    let moments: [(&str, &dyn Fn(&Effect) -> bool); 3] =
+        [("Intend", &is_intend), ("Registering", &is_registering), ("Register", &is_register)];
+    let unshown = |world: &mut World| {
+        let current = world.current().cloned().unwrap();
+        let listing = asks(world, |look| matches!(look, Look::Credentials { .. })).unwrap();
+        let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+        shown.retain(|credential| !credential.versions.contains(&current));
+        world.answers.insert(listing, Sight::Credentials(Ok(Some(shown))));
+        Look::Acceptance(current)
+    };
+    for (what, stop) in moments {
+        let mut world = requested(Kind::Slots, 1, what, stop);
+        let accepted = unshown(&mut world);
+        assert_eq!(waits(&mut world), Reason::Settling, "{what}");
+        world.answers.insert(accepted.clone(), Sight::Acceptance(Ok(None)));
+        assert_eq!(waits(&mut world), Reason::Settling, "{what}");
+        world.answers.insert(accepted, Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+        let next = rotated(&mut world);
+        assert!(matches!(&next, Err(Step::Act(effect)) if stop(effect)), "{what}: {next:?}");
+    }
+    // Elsewhere nothing takes another's place.
+    let mut world = requested(Kind::Tagged, 1, "Intend", is_intend);
+    unshown(&mut world);
+    assert!(matches!(rotated(&mut world), Err(Step::Act(effect)) if is_intend(&effect)));
 }

@@ -14,7 +14,7 @@ use crate::facts::{Acceptance, Credential, StoreSecret};
 use crate::goals::rotated::{acting, brought, in_place, known, mints, orphans, promotion, retirement};
 use crate::journal::{Attempt, Entry, IntentStep, Outcome, Rotation};
 use crate::names::{Slot, Tag, VersionId};
-use crate::partner::{Chooser, Contract, NoReturn};
+use crate::partner::{Chooser, Contract, NoReturn, Overlap};
 use crate::reason::Reason;
 use crate::spec::Spec;
 use crate::tries::Mark;
@@ -251,6 +251,7 @@ fn intend<T>(
         orphans::swept(case, spec, rotation, secret, listed)?;
     }
     mints::allowed(case, rotation)?;
+    placed(case, contract, secret, listed)?;
     let slot = slot(spec, contract, secret, listed);
     orphans::room(case, spec, contract, rotation, secret, listed, slot.as_ref())?;
     if let Some(current) = current.as_ref().filter(|_| contract.no_return() == NoReturn::Create && !out) {
@@ -268,6 +269,20 @@ fn intend<T>(
             overlap: if rotation.is_alarm() { SignedDuration::ZERO } else { spec.rotation.overlap },
         }],
     )
+}
+
+/// Which slot AWSCURRENT is in is known: the list shows it there, or it is in none, since it is refused. A list can be older
+/// than what is in use (F11), and the slot that is in use looks empty then.
+fn placed(case: Case<'_>, contract: &Contract, secret: &StoreSecret, listed: &[Credential]) -> Verdict {
+    let in_slots = contract.overlap == Overlap::TwoSlots;
+    let Some(current) = secret.current().filter(|_| in_slots && retirement::in_use(case)) else { return Ok(()) };
+    if listed.iter().any(|credential| credential.versions.contains(current)) {
+        return Ok(());
+    }
+    match case.acceptance(current)? {
+        Some(Acceptance::Accepted) | None => case.wait(Reason::Settling, 5),
+        Some(_) => Ok(()),
+    }
 }
 
 /// The slot that AWSCURRENT is not in, where there are slots: an empty one first.
@@ -303,6 +318,7 @@ fn may_fill(
         case.over(&mark(rotation, attempt, IntentStep::Create), Reason::Settling)?;
     }
     let listed = case.credentials(acting(spec, secret)?, known(case, secret))?;
+    placed(case, contract, secret, listed)?;
     let Some(there) = listed.iter().find(|credential| credential.slot.as_ref() == Some(slot)) else { return Ok(()) };
     if there.versions.contains(&attempt.version) {
         return Ok(());
