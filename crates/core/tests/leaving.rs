@@ -243,3 +243,32 @@ fn a_rotation_that_was_deleted_too_is_named_before_it_is_gone_and_named_once() {
     assert!(!world.resource.held && notes.len() == 1, "{notes:?}");
     assert!(owed.iter().all(|owed| notes[0].contains(owed)), "{notes:?} {owed:?}");
 }
+
+// F11: what the partner lists may be a while old.
+
+#[test]
+fn what_a_deletion_brought_to_its_promotion_is_looked_for_only_in_a_list_that_is_newer_than_that() {
+    let mut world = World::new(Kind::Grace, Onboard::FromSecret);
+    // From here it goes on to its promotion, whoever deletes it.
+    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.pass(|_| Outcome::Fine);
+    let candidate = world.journal.open().and_then(|open| open.version()).cloned().unwrap();
+    world.delete_resource(ALL);
+    // It stays so for longer than all that was under way when it was deleted.
+    let silent = Fault::new(Place::Partner, FaultKind::Unknown, "Timeout");
+    world.answers.insert(Look::Acceptance(candidate.clone()), Sight::Acceptance(Err(silent)));
+    let (deleted, over) = (world.now, world.bounds.deadline * 2 + world.bounds.settling);
+    while world.now.duration_since(deleted) < over {
+        step(&mut world);
+    }
+    world.answers.clear();
+    world.until(
+        "Promoted",
+        |effect| matches!(effect, Effect::Record { entries, .. } if entries.contains(&Entry::Promoted)),
+    );
+    let promoted = world.now;
+    let revoke =
+        |effect: &Effect| matches!(effect, Effect::Revoke { version: Some(version), .. } if *version == candidate);
+    world.until("Revoke", revoke);
+    assert!(world.now.duration_since(promoted) >= over, "after {}", world.now.duration_since(promoted));
+}

@@ -238,6 +238,10 @@ fn credentials(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
         return Ok(());
     }
     case.over(&Mark::Deletion, Reason::Deleting)?;
+    // What it found under way may have gone on to its promotion since: a list that is older than that does not show it (F11).
+    if let Some(last) = case.journal.last_promoted() {
+        case.over(&Mark::Promoted(last.uid.clone()), Reason::Deleting)?;
+    }
     let acting = rotated::acting(spec, secret)?;
     let listed = case.credentials(acting.clone(), rotated::known(case, secret))?;
     let current = secret.current();
