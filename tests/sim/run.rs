@@ -287,10 +287,12 @@ async fn silence(world: &Arc<World>, minutes: u32) {
 }
 
 /// What an hour at rest may ask (L10): each account's admin Secret once a minute, a sweep of AWS each five minutes, and four
-/// checks of each resource, of some fifteen calls.
+/// checks of each resource, of some fifteen calls; and one each five minutes where a rotation waits for a person.
 fn quiet_calls(inner: &Inner) -> u64 {
     let count = |plural: &str| inner.kube.objects(plural).count() as u64;
-    60 * count("partneraccounts") + 12 * 3 + 4 * 18 * count("managedexternalsecrets") + 12
+    let waits = |rotation: &&serde_json::Value| rotation["status"]["completionTime"].is_null();
+    let waiting = inner.kube.objects("rotations").filter(waits).count() as u64;
+    60 * count("partneraccounts") + 12 * 3 + 18 * (4 * count("managedexternalsecrets") + 12 * waiting) + 12
 }
 
 fn told(step: &Step) -> String {

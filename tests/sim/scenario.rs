@@ -556,6 +556,19 @@ pub(crate) fn all() -> Vec<Scenario> {
             3600,
         ));
     }
+    // What has begun in place goes on to its promotion though all is deleted, and what partners list may be older than that.
+    for cell in ["SynGrace", "SynInPlace", "SynReplaced", "SynFirstUse", "SynLagTag", "SynLagSlots"] {
+        let thorough = json!({"deletion": {"targets": "Delete", "store": "Delete", "partner": "Revoke"}});
+        let doomed = Resource { more: thorough, ..Resource::new(A, cell, Source::Mint) };
+        let steps = [
+            (0, Step::Onboard(doomed)),
+            (500, Step::Stale(45)),
+            (600, Step::Rotate(A)),
+            (601, Step::Outage(Door::Partner, 150)),
+            (602, Step::Delete(A)),
+        ];
+        all.push(scenario(format!("delete-late/{cell}"), &steps, 3600));
+    }
     all
 }
 

@@ -394,9 +394,12 @@ impl Facts {
         }
     }
 
-    /// Takes in an answer.
-    pub fn learn(&mut self, look: Look, sight: Sight, now: Timestamp) {
+    /// Takes in an answer. A partner may list in any order: in that of the ids, the same one of several is named each time.
+    pub fn learn(&mut self, look: Look, mut sight: Sight, now: Timestamp) {
         self.began.get_or_insert(now);
+        if let Sight::Credentials(Ok(Some(listed))) = &mut sight {
+            listed.sort_by(|one, other| one.id.cmp(&other.id));
+        }
         self.tries.looked(&look, &sight, now);
         self.seen.insert(look, sight);
     }

@@ -7,7 +7,7 @@ use mes_core::decide::Step;
 use mes_core::effect::Effect;
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Candidate, Entry, Outcome as Ended, Owed, Revocation, Trigger};
-use mes_core::names::{CredentialId, ObjectName};
+use mes_core::names::{CredentialId, ObjectName, VersionId};
 use mes_core::reason::Reason;
 use mes_core::schedule::Schedule;
 use mes_core::spec::{Engine, Onboard};
@@ -259,6 +259,32 @@ fn a_credential_that_was_adopted_is_replaced_once_where_that_is_asked_for() {
     world.resource.noted.last_rotation = None;
     world.resource.spec.as_mut().unwrap().onboard = Onboard::FromSecret;
     assert_eq!(rotated(&mut world), Ok(()), "AWSCURRENT is no seed of ours");
+    world.resource.noted.version = Some(VersionId::first(&world.resource.own.uid, 0));
+    world.now += SignedDuration::from_mins(1);
+    assert_eq!(opened(&act(&mut world)).1, Trigger::Onboarding);
+    world.journal.rotations.clear();
+    world.resource.noted.last_rotation = Some(world.now);
+    assert_eq!(rotated(&mut world), Ok(()), "a person went back to the seed");
+}
+
+#[test]
+fn a_rotation_that_moved_awscurrent_goes_only_once_the_status_tells_of_it() {
+    let mut world = rested(Kind::Tagged);
+    let promoted = promoted(&world);
+    let (now, done) = (world.now, &mut world.journal.rotations[0]);
+    (done.held, done.deleting, done.promoted) = (true, Some(now), Some(promoted + SignedDuration::from_millis(7)));
+    for untold in [None, Some(promoted - SignedDuration::from_secs(1))] {
+        world.resource.noted.last_rotation = untold;
+        let verdict = rotated(&mut world);
+        assert!(matches!(verdict, Err(Step::Wait { reason: Reason::Settling, .. })), "{verdict:?}");
+    }
+    let released = |world: &mut World| matches!(rotated(world), Err(Step::Act(Effect::ReleaseRotation { .. })));
+    // The status counts in seconds.
+    world.resource.noted.last_rotation = Some(promoted);
+    assert!(released(&mut world));
+    world.resource.noted.last_rotation = None;
+    world.journal.rotations[0].promoted = None;
+    assert!(released(&mut world), "nothing is to be told of it");
 }
 
 #[test]

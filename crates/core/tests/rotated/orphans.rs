@@ -104,6 +104,22 @@ fn what_was_kept_makes_room_once_all_carry_what_is_in_use_or_at_once_on_a_person
 }
 
 #[test]
+fn of_several_that_take_the_last_place_the_same_is_named_in_whatever_order_the_partner_lists_them() {
+    let mut world = rested(Kind::Untagged);
+    for bytes in [8000, 8001] {
+        world.live.insert(Live { bytes, slot: None, main: false, tag: None });
+    }
+    asked(&mut world);
+    let listing = asks(&world, |look| matches!(look, Look::Credentials { .. })).unwrap();
+    let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+    for _ in 0..2 {
+        shown.reverse();
+        world.answers.insert(listing.clone(), Sight::Credentials(Ok(Some(shown.clone()))));
+        assert_eq!(waits(&mut world), Reason::LastPlaceTaken(CredentialId::parse("unknown-8000").unwrap()));
+    }
+}
+
+#[test]
 fn a_last_place_that_is_taken_is_named_if_it_may_be_ours_and_is_somebodys_if_it_is_in_force() {
     for (main, expected) in [
         (false, Reason::LastPlaceTaken(CredentialId::parse("unknown-8000").unwrap())),

@@ -174,14 +174,14 @@ fn expiring(case: Case<'_>, contract: &Contract) -> Option<Timestamp> {
     contract.lifetime.map(|life| later(last(case), SignedDuration::from_secs(life.as_secs() / 3 * 2)))
 }
 
-/// Whether AWSCURRENT is what came in, never replaced by us: told by its version id, so also after a lost status.
+/// Whether AWSCURRENT is what came in, never replaced by us: told by its version id, so also after a lost status. Where a person
+/// went back to it, it was.
 fn still_first(case: Case<'_>) -> bool {
-    let current = case.resource.noted.version.as_ref();
-    let seeded = |version: &VersionId| {
-        (0..=u16::from(u8::MAX)).any(|number| VersionId::first(&case.resource.own.uid, number) == *version)
-    };
-    let adopted = is_adopted(case) && case.resource.noted.last_rotation.is_none();
-    case.journal.last_promoted().is_none() && current.is_some_and(|version| seeded(version) || adopted)
+    let (noted, own) = (&case.resource.noted, &case.resource.own);
+    let seeded =
+        |version: &VersionId| (0..=u16::from(u8::MAX)).any(|number| VersionId::first(&own.uid, number) == *version);
+    let came_in = noted.version.as_ref().is_some_and(|version| is_adopted(case) || seeded(version));
+    came_in && noted.last_rotation.is_none() && case.journal.last_promoted().is_none()
 }
 
 fn is_adopted(case: Case<'_>) -> bool {

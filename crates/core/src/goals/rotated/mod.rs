@@ -17,6 +17,8 @@ pub mod retirement;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::{Acting, Effect};
@@ -221,7 +223,10 @@ fn held(case: Case<'_>, rotation: &Rotation) -> Verdict {
 /// Finalizers go when nothing is owed any more, and the history keeps its length.
 fn housekeeping(case: Case<'_>) -> Verdict {
     if let Some(done) = case.journal.rotations.iter().find(|rotation| rotation.ended.is_some() && rotation.held) {
-        return case.act(Effect::ReleaseRotation { rotation: done.name.clone(), onto: done.revision.clone() });
+        return match told(case, done) {
+            true => case.act(Effect::ReleaseRotation { rotation: done.name.clone(), onto: done.revision.clone() }),
+            false => case.wait(Reason::Settling, 2),
+        };
     }
     let deletion = case.resource.deletion;
     let needed = deletion.store == Fate::Remove || deletion.partner == Fate::Remove;
@@ -246,6 +251,13 @@ fn housekeeping(case: Case<'_>) -> Verdict {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether the status tells of this promotion. Once the Rotation is gone nothing else does, and what it replaced would be due
+/// anew. The status counts in seconds.
+fn told(case: Case<'_>, done: &Rotation) -> bool {
+    let told = case.resource.noted.last_rotation.map(Timestamp::as_second);
+    done.promoted.is_none_or(|promoted| told >= Some(promoted.as_second()))
 }
 
 /// With whose rights the partner is asked: the account's admin, or the credential in use.
