@@ -281,8 +281,6 @@ fn a_wall_clock_that_is_set_while_a_call_may_be_under_way_makes_it_no_older() {
 fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unless_that_is_refused() {
     let is_intend = |effect: &Effect| records(effect, |entry| matches!(entry, Entry::Intend { .. }));
     let is_registering = |effect: &Effect| records(effect, |entry| *entry == Entry::Registering);
-    let moments: [(&str, &dyn Fn(&Effect) -> bool); 3] =
-        [("Intend", &is_intend), ("Registering", &is_registering), ("Register", &is_register)];
     let unshown = |world: &mut World| {
         let current = world.current().cloned().unwrap();
         let listing = asks(world, |look| matches!(look, Look::Credentials { .. })).unwrap();
@@ -291,7 +289,7 @@ fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unle
         world.answers.insert(listing, Sight::Credentials(Ok(Some(shown))));
         Look::Acceptance(current)
     };
-    for (what, stop) in moments {
+    let waits_for_it = |what: &str, stop: &dyn Fn(&Effect) -> bool| {
         let mut world = requested(Kind::Slots, 1, what, stop);
         let accepted = unshown(&mut world);
         assert_eq!(waits(&mut world), Reason::Settling, "{what}");
@@ -300,7 +298,10 @@ fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unle
         world.answers.insert(accepted, Sight::Acceptance(Ok(Some(Acceptance::Refused))));
         let next = rotated(&mut world);
         assert!(matches!(&next, Err(Step::Act(effect)) if stop(effect)), "{what}: {next:?}");
-    }
+    };
+    waits_for_it("Intend", &is_intend);
+    waits_for_it("Registering", &is_registering);
+    waits_for_it("Register", &is_register);
     // Elsewhere nothing takes another's place.
     let mut world = requested(Kind::Tagged, 1, "Intend", is_intend);
     unshown(&mut world);
