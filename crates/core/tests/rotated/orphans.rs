@@ -149,6 +149,28 @@ fn a_stray_that_the_partner_says_is_revoked_and_lists_still_is_paid() {
 }
 
 #[test]
+fn what_aws_made_current_by_itself_and_was_revoked_is_waited_for_until_the_partner_refuses_it_and_is_never_served() {
+    let mut world = World::new(Kind::Tagged, Onboard::Mint);
+    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    pass(&mut world, 1);
+    let (open, first) = (world.journal.open().unwrap().clone(), world.current().cloned().unwrap());
+    world.delete_rotation(&open.name);
+    world.until("Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
+    pass(&mut world, 2);
+    // A partner that feels its own revocation late; then AWS is slow.
+    for answer in [Some(Acceptance::Accepted), None] {
+        world.answers.insert(Look::Acceptance(first.clone()), Sight::Acceptance(Ok(answer)));
+        pass(&mut world, 20);
+        assert_eq!(waits(&mut world), Reason::Settling);
+        assert_eq!(ended(&world, open.name.as_str()), None);
+        assert!(!world.resource.noted.onboarded, "nothing is in use");
+    }
+    world.answers.clear();
+    passes(&mut world, |world| world.resource.noted.onboarded);
+    assert_ne!(world.current(), Some(&first));
+}
+
+#[test]
 fn before_the_first_value_is_in_use_a_label_that_aws_put_on_a_stray_keeps_it_from_nothing() {
     let mut world = World::new(Kind::Tagged, Onboard::Mint);
     world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));

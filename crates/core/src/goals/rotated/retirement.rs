@@ -289,11 +289,12 @@ pub fn undone(
     if rotation.attempt.is_some() {
         case.over(&Mark::Abort(rotation.uid.clone()), Reason::Settling)?;
         // For what a person brought nothing was made at the partner, and what is in use may be dead.
-        if rotation.candidate.is_none()
-            && let Err(why_not) = strays_gone(case, spec, rotation, secret)
-            && !brought::left_to(spec, heir, &why_not)
-        {
-            return Err(why_not);
+        if rotation.candidate.is_none() {
+            match strays_gone(case, spec, rotation, secret) {
+                Ok(()) if !in_use(case) => refused(case, rotation, secret)?,
+                Err(why_not) if !brought::left_to(spec, heir, &why_not) => return Err(why_not),
+                Ok(()) | Err(_) => {}
+            }
         }
         if let Some(pending) =
             secret.labelled(Stage::PENDING).filter(|version| rotation.burned().any(|burned| burned == **version))
@@ -306,6 +307,16 @@ pub fn undone(
         standing::stands(case, spec, secret, &standing::left_by(rotation, secret))?;
     }
     case.record(rotation, vec![Entry::End(ended)])
+}
+
+/// AWS put AWSCURRENT onto the first value by itself. That was revoked, and a partner may accept it for a while yet: with no
+/// Rotation left that tells so, it would be taken for one that works.
+fn refused(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+    let stray = secret.current().filter(|current| rotation.burned().any(|burned| burned == **current));
+    match stray.map(|stray| case.acceptance(stray)).transpose()? {
+        Some(Some(Acceptance::Accepted) | None) => case.wait(Reason::Settling, 5),
+        _ => Ok(()),
+    }
 }
 
 fn strays_gone(case: Case<'_>, spec: &Spec, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
