@@ -219,7 +219,7 @@ async fn until(world: &Arc<World>, then: jiff::Timestamp) {
 }
 
 /// Waits until the world is at rest (L1). `false`: it was not, within the bound.
-async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
+async fn rest(world: &Arc<World>, mut bound: jiff::Timestamp) -> bool {
     let mut quiet = 0;
     loop {
         tokio::time::sleep(Duration::from_secs(20)).await;
@@ -236,6 +236,7 @@ async fn rest(world: &Arc<World>, bound: jiff::Timestamp) -> bool {
         // What a fault explains goes by, and is told for a while yet.
         let long_ago = |struck: jiff::Timestamp| now.duration_since(struck) > SignedDuration::from_hours(1);
         let stuck = stalled(&inner).is_some() && inner.struck.is_none_or(long_ago);
+        bound = bound.max(again_at(&inner).unwrap_or(bound));
         if now > bound || stuck && now > bound - CALM + SignedDuration::from_mins(30) {
             let what = format!("not at rest within {} h: {}", CALM.as_hours(), missing.join("; "));
             inner.report(now, "L1", what);
@@ -292,6 +293,21 @@ async fn silence(world: &Arc<World>, minutes: u32) {
         let what = format!("{asked} calls in {minutes} min at rest, {allowed} are enough");
         inner.report(now, "L10", what);
     }
+}
+
+/// Until when a resource that is not in service may wait: its attempts are used up, and a day later it tries again.
+fn again_at(inner: &Inner) -> Option<jiff::Timestamp> {
+    let unserved = |rotation: &&serde_json::Value| {
+        inner.kube.objects("managedexternalsecrets").any(|mes| {
+            mes["metadata"]["namespace"] == rotation["metadata"]["namespace"]
+                && mes["metadata"]["name"] == rotation["spec"]["resourceRef"]["name"]
+                && condition(mes, "Onboarded").is_none_or(|(status, _)| status != "True")
+        })
+    };
+    let failed = |each: &&serde_json::Value| condition(each, "Failed").is_some_and(|(status, _)| status == "True");
+    let ended = |each: &serde_json::Value| each["status"]["completionTime"].as_str()?.parse::<jiff::Timestamp>().ok();
+    let last = inner.kube.objects("rotations").filter(failed).filter(unserved).filter_map(ended).max()?;
+    Some(last + SignedDuration::from_hours(25))
 }
 
 /// Whether a resource whose rotation was given up was rotated anew since then, as it is a day later.

@@ -63,6 +63,16 @@ fn the_day_after_the_attempts_were_used_up_the_next_rotation_starts_at_once() {
     world.now = until - SignedDuration::from_secs(1);
     let waits = Err(Step::Wait { reason: Reason::AttemptsSpaced, until: Some(until) });
     assert_eq!(rotated(&mut world), waits);
+    assert_eq!(shown(&mut world).next_rotation, Some(Some(until)));
+    // What is due later than that starts at its own time, and where nothing is, nothing starts.
+    scheduled(&mut world, "rate(30 hours)");
+    let Err(Step::Wait { reason: Reason::NotDue, until: Some(later) }) = rotated(&mut world) else {
+        panic!("it waits")
+    };
+    assert!(later > until);
+    world.resource.spec.as_mut().unwrap().rotation.schedule = None;
+    assert_eq!((rotated(&mut world), shown(&mut world).next_rotation), (Ok(()), Some(None)));
+    scheduled(&mut world, "rate(4 hours)");
     world.now = until;
     assert_eq!(opened(&act(&mut world)).1, Trigger::Schedule);
 }

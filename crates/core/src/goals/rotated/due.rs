@@ -25,7 +25,7 @@ pub fn due(case: Case<'_>, spec: &Spec) -> Verdict {
     match trigger(case, spec) {
         Ok((trigger, _)) => case.act(opening(case, trigger)),
         Err(until) => until.map_or(Ok(()), |until| {
-            let reason = if spent(case).is_some() { Reason::AttemptsSpaced } else { Reason::NotDue };
+            let reason = if spent(case) == Some(until) { Reason::AttemptsSpaced } else { Reason::NotDue };
             Err(Step::Wait { reason, until: Some(until) })
         }),
     }
@@ -148,10 +148,17 @@ fn is_mint(case: Case<'_>) -> bool {
 
 /// Why a rotation starts now, and since when that is due; or when the next one starts by itself.
 fn trigger(case: Case<'_>, spec: &Spec) -> Result<(Trigger, Timestamp), Option<Timestamp>> {
-    let Engine::Operator(contract) = &spec.rotation.engine else { return Err(None) };
-    if let Some(until) = spent(case) {
-        return Err(Some(until));
+    match (spent(case), derived(case, spec)) {
+        (None, derived) => derived,
+        (Some(until), Ok(_)) => Err(Some(until)),
+        // Where nothing would be due by then, nothing starts then.
+        (Some(until), Err(at)) => Err(at.map(|at| at.max(until))),
     }
+}
+
+/// The same, whatever the attempts of the day came to.
+fn derived(case: Case<'_>, spec: &Spec) -> Result<(Trigger, Timestamp), Option<Timestamp>> {
+    let Engine::Operator(contract) = &spec.rotation.engine else { return Err(None) };
     if spec.rotation.first_immediately && still_first(case) {
         return Ok((Trigger::Onboarding, case.resource.own.created));
     }
