@@ -269,8 +269,10 @@ fn a_credential_that_was_adopted_is_replaced_once_where_that_is_asked_for() {
     world.resource.noted.last_rotation = None;
     world.resource.spec.as_mut().unwrap().onboard = Onboard::FromSecret;
     assert_eq!(rotated(&mut world), Ok(()), "AWSCURRENT is no seed of ours");
-    world.resource.noted.version = Some(VersionId::first(&world.resource.own.uid, 0));
     world.now += SignedDuration::from_mins(1);
+    world.resource.noted.version = Some(VersionId::first(&world.resource.own.uid, 0));
+    assert_eq!(rotated(&mut world), Ok(()), "AWS knows better than a status that is late");
+    world.moved_by_hand(&VersionId::first(&world.resource.own.uid, 0));
     assert_eq!(opened(&act(&mut world)).1, Trigger::Onboarding);
     world.journal.rotations.clear();
     world.resource.noted.last_rotation = Some(world.now);
@@ -278,7 +280,7 @@ fn a_credential_that_was_adopted_is_replaced_once_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_rotation_that_moved_awscurrent_goes_only_once_the_status_tells_of_it() {
+fn a_rotation_that_moved_awscurrent_and_was_deleted_goes_only_once_the_status_tells_of_it() {
     let mut world = rested(Kind::Tagged);
     let promoted = promoted(&world);
     let (now, done) = (world.now, &mut world.journal.rotations[0]);
@@ -295,6 +297,8 @@ fn a_rotation_that_moved_awscurrent_goes_only_once_the_status_tells_of_it() {
     world.resource.noted.last_rotation = None;
     world.journal.rotations[0].promoted = None;
     assert!(released(&mut world), "nothing is to be told of it");
+    (world.journal.rotations[0].promoted, world.journal.rotations[0].deleting) = (Some(promoted), None);
+    assert!(released(&mut world), "it stays, and tells");
 }
 
 #[test]

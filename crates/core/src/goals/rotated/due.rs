@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::case::{Case, later};
 use crate::decide::{Step, Verdict};
 use crate::effect::Effect;
+use crate::facts::StoreSecret;
 use crate::goals::rotated::brought;
 use crate::journal::{Entry, Outcome, Rotation, Trigger};
 use crate::names::{ObjectName, VersionId};
@@ -181,13 +182,14 @@ fn expiring(case: Case<'_>, contract: &Contract) -> Option<Timestamp> {
     contract.lifetime.map(|life| later(last(case), SignedDuration::from_secs(life.as_secs() / 3 * 2)))
 }
 
-/// Whether AWSCURRENT is what came in, never replaced by us: told by its version id, so also after a lost status. Where a person
-/// went back to it, it was.
+/// Whether AWSCURRENT is what came in, never replaced by us: told by its version id as AWS has it now, so also after a lost or
+/// a late status. Where a person went back to it, it was.
 fn still_first(case: Case<'_>) -> bool {
     let (noted, own) = (&case.resource.noted, &case.resource.own);
     let seeded =
         |version: &VersionId| (0..=u16::from(u8::MAX)).any(|number| VersionId::first(&own.uid, number) == *version);
-    let came_in = noted.version.as_ref().is_some_and(|version| is_adopted(case) || seeded(version));
+    let current = case.facts.store_secret().map_or(noted.version.as_ref(), StoreSecret::current);
+    let came_in = current.is_some_and(|version| is_adopted(case) || seeded(version));
     came_in && noted.last_rotation.is_none() && case.journal.last_promoted().is_none()
 }
 

@@ -253,11 +253,11 @@ fn housekeeping(case: Case<'_>) -> Verdict {
     }
 }
 
-/// Whether the status tells of this promotion. Once the Rotation is gone nothing else does, and what it replaced would be due
-/// anew. The status counts in seconds.
+/// Whether the status tells of this promotion, or the Rotation stays and does. Once it is gone nothing else does, and what is
+/// due counts from the status. The status counts in seconds.
 fn told(case: Case<'_>, done: &Rotation) -> bool {
     let told = case.resource.noted.last_rotation.map(Timestamp::as_second);
-    done.promoted.is_none_or(|promoted| told >= Some(promoted.as_second()))
+    done.deleting.is_none() || done.promoted.is_none_or(|promoted| told >= Some(promoted.as_second()))
 }
 
 /// With whose rights the partner is asked: the account's admin, or the credential in use.
