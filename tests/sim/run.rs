@@ -295,6 +295,10 @@ async fn silence(world: &Arc<World>, minutes: u32) {
     }
 }
 
+fn failed(rotation: &serde_json::Value) -> bool {
+    condition(rotation, "Failed").is_some_and(|(status, _)| status == "True")
+}
+
 /// Until when a resource that is not in service may wait: its attempts are used up, and a day later it tries again.
 fn again_at(inner: &Inner) -> Option<jiff::Timestamp> {
     let unserved = |rotation: &&serde_json::Value| {
@@ -304,9 +308,8 @@ fn again_at(inner: &Inner) -> Option<jiff::Timestamp> {
                 && condition(mes, "Onboarded").is_none_or(|(status, _)| status != "True")
         })
     };
-    let failed = |each: &&serde_json::Value| condition(each, "Failed").is_some_and(|(status, _)| status == "True");
     let ended = |each: &serde_json::Value| each["status"]["completionTime"].as_str()?.parse::<jiff::Timestamp>().ok();
-    let last = inner.kube.objects("rotations").filter(failed).filter(unserved).filter_map(ended).max()?;
+    let last = inner.kube.objects("rotations").filter(|each| failed(each)).filter(unserved).filter_map(ended).max()?;
     Some(last + SignedDuration::from_hours(25))
 }
 
@@ -317,7 +320,6 @@ fn tries_again(inner: &Inner, since: jiff::Timestamp) -> bool {
         let created = each["metadata"]["creationTimestamp"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
         created.is_some_and(|created| created >= since)
     };
-    let failed = |each: &serde_json::Value| condition(each, "Failed").is_some_and(|(status, _)| status == "True");
     let same = |one: &serde_json::Value, other: &serde_json::Value| {
         one["metadata"]["namespace"] == other["metadata"]["namespace"]
             && one["spec"]["resourceRef"] == other["spec"]["resourceRef"]

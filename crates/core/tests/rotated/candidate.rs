@@ -11,7 +11,7 @@ use mes_core::reason::Reason;
 use mes_core::spec::Engine;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, asks, candidate, ended, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
+use super::{act, candidate, ended, listing, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
 
 fn is_mint(effect: &Effect) -> bool {
     matches!(effect, Effect::Mint { .. })
@@ -283,10 +283,9 @@ fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unle
     let is_registering = |effect: &Effect| records(effect, |entry| *entry == Entry::Registering);
     let unshown = |world: &mut World| {
         let current = world.current().cloned().unwrap();
-        let listing = asks(world, |look| matches!(look, Look::Credentials { .. })).unwrap();
-        let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+        let (list, mut shown) = listing(world);
         shown.retain(|credential| !credential.versions.contains(&current));
-        world.answers.insert(listing, Sight::Credentials(Ok(Some(shown))));
+        world.answers.insert(list, Sight::Credentials(Ok(Some(shown))));
         Look::Acceptance(current)
     };
     let waits_for_it = |what: &str, stop: &dyn Fn(&Effect) -> bool| {

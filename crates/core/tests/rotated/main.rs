@@ -17,7 +17,7 @@ mod world;
 
 use mes_core::decide::{Goal, Step, Verdict, decide};
 use mes_core::effect::Effect;
-use mes_core::facts::{Acceptance, Facts, Look, Sight};
+use mes_core::facts::{Acceptance, Credential, Facts, Look, Sight};
 use mes_core::journal::{Entry, Outcome as Ended, Rotation};
 use mes_core::names::VersionId;
 use mes_core::reason::Reason;
@@ -84,6 +84,13 @@ fn asks(world: &World, like: impl Fn(&Look) -> bool) -> Option<Look> {
             facts.learn(question.clone(), world.answer(question), world.now);
         }
     }
+}
+
+/// The list that the goal asks for now, and what it shows.
+fn listing(world: &World) -> (Look, Vec<Credential>) {
+    let listing = asks(world, |look| matches!(look, Look::Credentials { .. })).unwrap();
+    let Sight::Credentials(Ok(Some(shown))) = world.answer(&listing) else { panic!("it answers") };
+    (listing, shown)
 }
 
 /// What the goal does now is done.

@@ -10,7 +10,7 @@ use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, asks, ended, pass, passes, recorded, records, rested, rotated, rotation, waits};
+use super::{act, asks, ended, listing, pass, passes, recorded, records, rested, rotated, rotation, waits};
 
 fn is_intend(effect: &Effect) -> bool {
     records(effect, |entry| matches!(entry, Entry::Intend { .. }))
@@ -110,11 +110,10 @@ fn of_several_that_take_the_last_place_the_same_is_named_in_whatever_order_the_p
         world.live.insert(Live { bytes, slot: None, main: false, tag: None });
     }
     asked(&mut world);
-    let listing = asks(&world, |look| matches!(look, Look::Credentials { .. })).unwrap();
-    let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+    let (list, mut shown) = listing(&world);
     for _ in 0..2 {
         shown.reverse();
-        world.answers.insert(listing.clone(), Sight::Credentials(Ok(Some(shown.clone()))));
+        world.answers.insert(list.clone(), Sight::Credentials(Ok(Some(shown.clone()))));
         assert_eq!(waits(&mut world), Reason::LastPlaceTaken(CredentialId::parse("unknown-8000").unwrap()));
     }
 }
@@ -205,11 +204,10 @@ fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_
         act(&mut world);
         let _ = world.decided();
         world.now += SignedDuration::from_mins(1);
-        let listing = asks(&world, |look| matches!(look, Look::Credentials { .. })).unwrap();
-        let Sight::Credentials(Ok(Some(mut shown))) = world.answer(&listing) else { panic!("it answers") };
+        let (list, mut shown) = listing(&world);
         shown.iter_mut().filter(|credential| !credential.main).for_each(|credential| credential.versions.clear());
         let pending = shown.iter().find(|credential| !credential.main).unwrap().id.clone();
-        world.answers.insert(listing, Sight::Credentials(Ok(Some(shown))));
+        world.answers.insert(list, Sight::Credentials(Ok(Some(shown))));
         if stored {
             assert_eq!(waits(&mut world), Reason::OrphanSuspected(pending));
             world.answers.clear();

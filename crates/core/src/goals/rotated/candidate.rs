@@ -279,10 +279,7 @@ fn placed(case: Case<'_>, contract: &Contract, secret: &StoreSecret, listed: &[C
     if listed.iter().any(|credential| credential.versions.contains(current)) {
         return Ok(());
     }
-    match case.acceptance(current)? {
-        Some(Acceptance::Accepted) | None => case.wait(Reason::Settling, 5),
-        Some(_) => Ok(()),
-    }
+    retirement::refused(case, current)
 }
 
 /// The slot that AWSCURRENT is not in, where there are slots: an empty one first.

@@ -291,7 +291,7 @@ pub fn undone(
         // For what a person brought nothing was made at the partner, and what is in use may be dead.
         if rotation.candidate.is_none() {
             match strays_gone(case, spec, rotation, secret) {
-                Ok(()) if !in_use(case) => refused(case, rotation, secret)?,
+                Ok(()) if !in_use(case) => stray_refused(case, rotation, secret)?,
                 Err(why_not) if !brought::left_to(spec, heir, &why_not) => return Err(why_not),
                 Ok(()) | Err(_) => {}
             }
@@ -311,11 +311,16 @@ pub fn undone(
 
 /// AWS put AWSCURRENT onto the first value by itself. That was revoked, and a partner may accept it for a while yet: with no
 /// Rotation left that tells so, it would be taken for one that works.
-fn refused(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
+fn stray_refused(case: Case<'_>, rotation: &Rotation, secret: &StoreSecret) -> Verdict {
     let stray = secret.current().filter(|current| rotation.burned().any(|burned| burned == **current));
-    match stray.map(|stray| case.acceptance(stray)).transpose()? {
-        Some(Some(Acceptance::Accepted) | None) => case.wait(Reason::Settling, 5),
-        _ => Ok(()),
+    stray.map_or(Ok(()), |stray| refused(case, stray))
+}
+
+/// Nobody logs in with this version.
+pub fn refused(case: Case<'_>, version: &VersionId) -> Verdict {
+    match case.acceptance(version)? {
+        Some(Acceptance::Accepted) | None => case.wait(Reason::Settling, 5),
+        Some(_) => Ok(()),
     }
 }
 
