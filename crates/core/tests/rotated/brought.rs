@@ -12,19 +12,12 @@ use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
 use super::{
-    act, asks, candidate, ended, overlapping, pass, passes, recorded, records, rested, rotated, rotation, says, waits,
+    act, asks, candidate, ended, is_intend, is_promote, overlapping, pass, passes, recorded, records, rested, rotated,
+    rotation, says, waits,
 };
-
-fn is_intend(effect: &Effect) -> bool {
-    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
-}
 
 fn is_bring(effect: &Effect) -> bool {
     matches!(effect, Effect::Bring { .. })
-}
-
-fn is_promote(effect: &Effect) -> bool {
-    matches!(effect, Effect::Promote { .. })
 }
 
 fn secret(name: &str) -> Candidate {

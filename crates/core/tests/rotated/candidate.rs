@@ -1,29 +1,20 @@
 //! The candidate before its promotion: stored, registered, tried, given up.
 
 use jiff::SignedDuration;
-use mes_core::decide::Step;
+use mes_core::decide::{Goal, Step};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Look, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Entry, Outcome as Ended, Rejection, Revocation};
-use mes_core::names::{TargetName, VersionId};
+use mes_core::names::{Slot, TargetName, VersionId};
 use mes_core::reason::Reason;
-use mes_core::spec::Engine;
+use mes_core::spec::{Engine, Onboard};
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, candidate, ended, listing, pass, passes, recorded, records, rested, rotated, rotation, says, waits};
-
-fn is_mint(effect: &Effect) -> bool {
-    matches!(effect, Effect::Mint { .. })
-}
-
-fn is_register(effect: &Effect) -> bool {
-    matches!(effect, Effect::Register { .. })
-}
-
-fn is_promote(effect: &Effect) -> bool {
-    matches!(effect, Effect::Promote { .. })
-}
+use super::{
+    act, candidate, effect, ended, is_intend, is_mint, is_promote, is_register, listing, pass, passes, recorded,
+    records, rested, rotated, rotating, rotation, says, waits,
+};
 
 /// A requested rotation that is about to do this, at a partner that asks for so many acceptances in a row.
 fn requested(kind: Kind, successes: u8, what: &str, stop: impl Fn(&Effect) -> bool) -> World {
@@ -305,4 +296,79 @@ fn no_slot_is_chosen_or_filled_before_the_partner_shows_which_one_is_in_use_unle
     let mut world = requested(Kind::Tagged, 1, "Intend", is_intend);
     unshown(&mut world);
     assert!(matches!(rotated(&mut world), Err(Step::Act(effect)) if is_intend(&effect)));
+}
+
+#[test]
+fn a_slot_is_filled_only_when_every_call_of_an_earlier_rotation_on_it_is_over() {
+    let mut world = World::new(Kind::Slots, Onboard::FromSecret);
+    world.until("the end of the first", |effect| records(effect, |entry| matches!(entry, Entry::End(_))));
+    world.pass(|_| Outcome::Fine);
+    let ended = world.now;
+    world.request("crm-byhand");
+    world.until("Register", |effect| matches!(effect, Effect::Register { .. }));
+    let over = world.bounds.deadline * 2 + world.bounds.settling;
+    assert!(world.now.duration_since(ended) >= over, "{} after the end", world.now.duration_since(ended));
+}
+
+#[test]
+fn a_burned_value_in_the_slot_is_not_overwritten_while_the_partner_refuses_awscurrent() {
+    let (mut world, _) =
+        rotating(Kind::Slots, "Accepted", |effect| records(effect, |entry| matches!(entry, Entry::Accepted(_))));
+    // The partner never accepts the first candidate, so a second one takes its slot.
+    world.answers.insert(Look::Acceptance(candidate(&world)), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+    world.until(
+        "Registering",
+        |effect| matches!(effect, Effect::Record { attempt: Some(2), entries, .. } if *entries == [Entry::Registering]),
+    );
+    let current = world.current().cloned().unwrap();
+    world.answers.insert(Look::Acceptance(current), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+    let (next, ..) = world.decided();
+    assert_eq!(effect(&next), None, "the other slot may be all that works");
+}
+
+#[test]
+fn a_foreign_value_in_the_idle_slot_is_left_and_named() {
+    let (mut world, _) = rotating(Kind::Slots, "Intend", is_intend);
+    let slot = Slot::parse("b").unwrap();
+    let foreign = Live { bytes: 9000, slot: Some(slot.clone()), main: true, tag: None };
+    world.live.insert(foreign.clone());
+    let (_, decision, _) = world.decided();
+    let waits = decision.verdict(Goal::Rotated).cloned();
+    assert!(
+        matches!(&waits, Some(Err(Step::Wait { reason: Reason::QuotaUsedByOthers(Some(named)), .. })) if *named == slot),
+        "{waits:?}"
+    );
+    pass(&mut world, 120);
+    assert!(world.live.contains(&foreign));
+}
+
+#[test]
+fn a_value_that_somebody_puts_into_the_slot_after_its_registration_was_announced_is_left() {
+    let mut world = World::new(Kind::Slots, Onboard::FromSecret);
+    world.until("Register", |effect| matches!(effect, Effect::Register { .. }));
+    let slot = Slot::parse("b").unwrap();
+    let foreign = Live { bytes: 9000, slot: Some(slot), main: true, tag: None };
+    world.live.insert(foreign.clone());
+    let (next, ..) = world.decided();
+    assert_eq!(effect(&next), None);
+    pass(&mut world, 120);
+    assert!(world.live.contains(&foreign), "{:#?}", world.journal);
+    // Its owner consents.
+    world.live.remove(&foreign);
+    world.until("the end", |effect| records(effect, |entry| *entry == Entry::End(Ended::Revoked)));
+}
+
+#[test]
+fn acceptances_that_a_refusal_interrupts_are_counted_anew() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    let mut contract = *world.resource.contract().unwrap();
+    contract.successes = 3;
+    world.resource.spec.as_mut().unwrap().rotation.engine = Engine::Operator(contract);
+    world.until("the third", |effect| records(effect, |entry| *entry == Entry::Accepted(3)));
+    let look = Look::Acceptance(candidate(&world));
+    world.answers.insert(look.clone(), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+    world.pass(|_| Outcome::Fine);
+    world.answers.remove(&look);
+    let (next, ..) = world.decided();
+    assert!(effect(&next).is_some_and(|effect| records(effect, |entry| *entry == Entry::Accepted(1))), "{next:?}");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use mes_core::decide::Step;
 use mes_core::effect::Effect;
+use mes_core::facts::{Acceptance, Look, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Candidate, Entry, Outcome as Ended, Owed, Revocation, Trigger};
 use mes_core::names::{CredentialId, ObjectName, VersionId};
@@ -13,8 +14,8 @@ use mes_core::schedule::Schedule;
 use mes_core::spec::{Engine, Onboard};
 use mes_core::status::{View, view};
 
-use super::world::{Kind, World};
-use super::{act, ended, judged, pass, rested, rotated, rotation};
+use super::world::{Kind, Outcome, World};
+use super::{act, deleted_now, ended, is_mint, judged, pass, records, rested, rotated, rotating, rotation};
 
 fn scheduled(world: &mut World, rate: &str) {
     world.resource.spec.as_mut().unwrap().rotation.schedule = Some(Schedule::parse(rate, None, None).unwrap());
@@ -193,7 +194,7 @@ fn a_second_alarm_is_answered_by_the_first_only_if_that_does_all_that_it_asks_fo
         world.alarm("crm-a", first);
         world.alarm("crm-b", second);
         world.now += SignedDuration::from_secs(5);
-        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        world.until("the candidate", is_mint);
         ended(&world, "crm-b")
     };
     use Revocation::{AtOnce, WhenProven};
@@ -208,7 +209,7 @@ fn an_alarm_is_never_merged_into_a_request_nor_once_it_took_over_what_another_ow
     let waiting = |running: Trigger, owes: bool| {
         let mut world = rested(Kind::Tagged);
         world.alarm("crm-a", Revocation::WhenProven);
-        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        world.until("the candidate", is_mint);
         let (before, now) = (rotation(&world, "crm-a").created, world.now);
         world.journal.rotations.last_mut().unwrap().trigger = running;
         world.alarm("crm-b", Revocation::WhenProven);
@@ -230,7 +231,7 @@ fn a_request_is_merged_only_into_a_first_attempt_that_was_announced_after_it_and
     let request = |change: &dyn Fn(&mut World)| {
         let mut world = rested(Kind::Tagged);
         world.request("crm-a");
-        world.until("the candidate", |effect| matches!(effect, Effect::Mint { .. }));
+        world.until("the candidate", is_mint);
         world.request("crm-b");
         let announced = rotation(&world, "crm-a").attempt.as_ref().unwrap().time;
         world.journal.rotations.last_mut().unwrap().created = announced - SignedDuration::from_secs(1);
@@ -327,4 +328,129 @@ fn where_nothing_rotates_a_request_is_told_so() {
     assert_eq!(ends(&mut world, "crm-byhand"), Some(Ended::EngineNotSupported));
     pass(&mut world, 3);
     assert_eq!(ended(&world, "crm-byhand"), Some(Ended::EngineNotSupported));
+}
+
+#[test]
+fn a_rotation_that_used_up_its_attempts_is_followed_by_none_of_our_own_for_a_day() {
+    let (mut world, _) = rotating(Kind::Tagged, "Mint", is_mint);
+    world.bounds.attempts = 2;
+    let began = world.now;
+    let mut creates = 0;
+    while world.now.duration_since(began) < SignedDuration::from_hours(20) {
+        // The partner makes a candidate each time, and never accepts it.
+        if let Some(open) = world.journal.open().and_then(|open| open.version().cloned()) {
+            world.answers.insert(Look::Acceptance(open), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+        }
+        if matches!(world.pass(|_| Outcome::Fine), Some(Effect::Mint { .. })) {
+            creates += 1;
+        }
+    }
+    assert_eq!(creates, 2, "a day's: {:#?}", world.journal.rotations.len());
+    world.answers.clear();
+    world.request("crm-byhand");
+    pass(&mut world, 120);
+    assert!(world.journal.last_promoted().is_some(), "a person may still ask: {:#?}", world.journal);
+}
+
+#[test]
+fn a_minted_value_that_is_refused_after_its_promotion_opens_no_further_rotations() {
+    let mut world = World::new(Kind::Tagged, Onboard::Mint);
+    world.until("Promoted", |effect| records(effect, |entry| *entry == Entry::Promoted));
+    let current = world.current().cloned().unwrap();
+    world.answers.insert(Look::Acceptance(current), Sight::Acceptance(Ok(Some(Acceptance::Refused))));
+    pass(&mut world, 120);
+    assert_eq!(world.journal.rotations.len(), 1, "{:#?}", world.journal);
+}
+
+#[test]
+fn the_first_replacement_happens_once_also_after_a_lost_status() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    pass(&mut world, 120);
+    assert_eq!(world.journal.rotations.len(), 1);
+    world.resource.noted = Default::default();
+    world.crash();
+    pass(&mut world, 120);
+    assert_eq!(world.journal.rotations.len(), 1, "{:#?}", world.journal);
+}
+
+#[test]
+fn a_restart_a_relist_and_an_edit_rotate_nothing() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    pass(&mut world, 120);
+    let creates = world.creates;
+    world.crash();
+    pass(&mut world, 120);
+    world.resource.generation += 1;
+    world.resource.spec.as_mut().unwrap().rotation.overlap = SignedDuration::from_hours(5);
+    pass(&mut world, 120);
+    assert_eq!(world.creates, creates);
+}
+
+#[test]
+fn a_credential_that_the_partner_ends_is_replaced_at_two_thirds_of_its_life_and_at_the_schedule_if_that_is_sooner() {
+    let begun = |schedule: Option<&str>| {
+        let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+        pass(&mut world, 120);
+        let promoted = world.journal.last_promoted().and_then(|last| last.promoted).expect("the seed was replaced");
+        let Ok(spec) = &mut world.resource.spec else { panic!("served") };
+        let Engine::Operator(contract) = &mut spec.rotation.engine else { panic!("ours") };
+        contract.lifetime = Some(SignedDuration::from_hours(30 * 24));
+        spec.rotation.schedule = schedule.map(|schedule| Schedule::parse(schedule, None, None).unwrap());
+        for _ in 0..60 {
+            world.pass(|_| Outcome::Fine);
+            if let Some(next) = world.journal.rotations.iter().find(|each| each.created > promoted) {
+                return (next.trigger, next.created.duration_since(promoted).as_hours() / 24);
+            }
+        }
+        panic!("never: {:#?}", world.journal);
+    };
+    assert_eq!(begun(None), (Trigger::Expiry, 20));
+    assert_eq!(begun(Some("rate(90 days)")), (Trigger::Expiry, 20));
+    assert_eq!(begun(Some("rate(7 days)")).0, Trigger::Schedule);
+}
+
+#[test]
+fn an_expiry_that_no_life_bears_out_rotates_nothing() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    pass(&mut world, 120);
+    let before = world.creates;
+    world.request("crm-forged");
+    world.journal.rotations.last_mut().unwrap().trigger = Trigger::Expiry;
+    pass(&mut world, 120);
+    let forged = world.journal.rotations.iter().find(|each| each.name.as_str() == "crm-forged").unwrap();
+    assert_eq!(forged.ended.map(|(outcome, _)| outcome), Some(Ended::NotDue));
+    assert_eq!(world.creates, before);
+}
+
+#[test]
+fn a_squatted_highest_number_leaves_names_for_rotations() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    world.until("Open", |effect| matches!(effect, Effect::Open { .. }));
+    world.request("crm-18446744073709551615");
+    world.journal.rotations[0].ended = Some((Ended::Cancelled, world.now));
+    let opens = world.until("Open", |effect| matches!(effect, Effect::Open { .. }));
+    let Effect::Open { rotation, .. } = opens else { unreachable!() };
+    assert_eq!(rotation, ObjectName::parse("crm-1").unwrap());
+}
+
+#[test]
+fn a_request_is_not_merged_into_a_rotation_that_is_being_given_up() {
+    let (mut world, _) = rotating(Kind::Tagged, "Mint", is_mint);
+    deleted_now(&mut world);
+    world.pass(|_| Outcome::Fine);
+    world.request("crm-byhand");
+    world.journal.rotations.last_mut().unwrap().created = jiff::Timestamp::UNIX_EPOCH;
+    pass(&mut world, 120);
+    let request = world.journal.rotations.iter().find(|rotation| rotation.name.as_str() == "crm-byhand").unwrap();
+    assert_eq!(request.ended.map(|(ended, _)| ended), Some(Ended::Revoked), "{:#?}", world.journal);
+}
+
+#[test]
+fn t28_where_no_policy_checks_the_right_to_it_an_alarm_is_a_plain_request() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    world.alarm("crm-alarm", Revocation::AtOnce);
+    let plain = world.journal.clone().without_authority();
+    let [rotation] = &plain.rotations[..] else { panic!("{plain:?}") };
+    assert_eq!((rotation.trigger, rotation.revocation), (Trigger::Request, Revocation::WhenProven));
+    assert!(!rotation.pre_empts() && !rotation.at_once());
 }

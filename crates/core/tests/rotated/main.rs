@@ -45,6 +45,52 @@ fn records(effect: &Effect, entry: impl Fn(&Entry) -> bool) -> bool {
     matches!(effect, Effect::Record { entries, .. } if entries.iter().any(entry))
 }
 
+fn is_intend(effect: &Effect) -> bool {
+    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
+}
+
+fn is_mint(effect: &Effect) -> bool {
+    matches!(effect, Effect::Mint { .. })
+}
+
+fn is_register(effect: &Effect) -> bool {
+    matches!(effect, Effect::Register { .. })
+}
+
+fn is_promoting(effect: &Effect) -> bool {
+    records(effect, |entry| *entry == Entry::Promoting)
+}
+
+fn is_promote(effect: &Effect) -> bool {
+    matches!(effect, Effect::Promote { .. })
+}
+
+/// The effect that is next, if one is.
+fn effect(next: &Verdict) -> Option<&Effect> {
+    match next {
+        Err(Step::Act(effect)) => Some(effect),
+        _ => None,
+    }
+}
+
+/// Onboarded from a seed; its first rotation is about to do what `stop` names.
+fn rotating(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
+    let mut world = World::new(kind, Onboard::FromSecret);
+    let effect = world.until(what, stop);
+    (world, effect)
+}
+
+/// The same, about to announce its promotion.
+fn promoting(kind: Kind) -> World {
+    rotating(kind, "Promoting", is_promoting).0
+}
+
+/// The open rotation is deleted.
+fn deleted_now(world: &mut World) {
+    let name = world.journal.open().unwrap().name.clone();
+    world.delete_rotation(&name);
+}
+
 /// Onboarded, its seed replaced, at rest.
 fn rested(kind: Kind) -> World {
     let mut world = World::new(kind, Onboard::FromSecret);
@@ -128,7 +174,12 @@ fn candidate(world: &World) -> VersionId {
     world.journal.open().and_then(|open| open.version()).cloned().unwrap()
 }
 
-/// The partner says this of it from now on.
+/// The version that the open rotation supersedes.
+fn superseded(world: &World) -> VersionId {
+    world.journal.open().and_then(|open| open.attempt.as_ref()).and_then(|attempt| attempt.supersedes.clone()).unwrap()
+}
+
+/// The partner says this of the candidate from now on.
 fn says(world: &mut World, answer: Acceptance) {
     let version = candidate(world);
     world.answers.insert(Look::Acceptance(version), Sight::Acceptance(Ok(Some(answer))));

@@ -1,20 +1,20 @@
 //! What an earlier attempt or somebody else left, before anything new is made.
 
 use jiff::SignedDuration;
-use mes_core::decide::Step;
+use mes_core::decide::{Goal, Step};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Look, Replica, Sight};
-use mes_core::journal::{Entry, Outcome as Ended, Revocation};
-use mes_core::names::{CredentialId, Region, Tag, VersionId};
+use mes_core::fault::{Fault, FaultKind, Place};
+use mes_core::journal::{Entry, IntentStep, Outcome as Ended, Revocation};
+use mes_core::names::{CredentialId, Region, Stage, Tag, VersionId};
 use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, asks, ended, listing, pass, passes, recorded, records, rested, rotated, rotation, waits};
-
-fn is_intend(effect: &Effect) -> bool {
-    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
-}
+use super::{
+    act, asks, candidate, deleted_now, ended, is_intend, is_mint, listing, pass, passes, promoting, recorded, records,
+    rested, rotated, rotating, rotation, waits,
+};
 
 /// Its finalizers are on it: what is next is its attempt.
 fn asked(world: &mut World) {
@@ -57,7 +57,7 @@ fn the_partner_is_asked_what_there_is_before_an_attempt_and_not_again_before_its
     let mut world = rested(Kind::Tagged);
     asked(&mut world);
     assert!(asks(&world, lists).is_some());
-    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("Mint", is_mint);
     assert_eq!(asks(&world, lists), None);
     // Of our own making: it takes no place before it is registered.
     let mut world = rested(Kind::Slots);
@@ -150,7 +150,7 @@ fn a_stray_that_the_partner_says_is_revoked_and_lists_still_is_paid() {
 #[test]
 fn what_aws_made_current_by_itself_and_was_revoked_is_waited_for_until_the_partner_refuses_it_and_is_never_served() {
     let mut world = World::new(Kind::Tagged, Onboard::Mint);
-    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("Mint", is_mint);
     pass(&mut world, 1);
     let (open, first) = (world.journal.open().unwrap().clone(), world.current().cloned().unwrap());
     world.delete_rotation(&open.name);
@@ -172,7 +172,7 @@ fn what_aws_made_current_by_itself_and_was_revoked_is_waited_for_until_the_partn
 #[test]
 fn before_the_first_value_is_in_use_a_label_that_aws_put_on_a_stray_keeps_it_from_nothing() {
     let mut world = World::new(Kind::Tagged, Onboard::Mint);
-    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("Mint", is_mint);
     pass(&mut world, 1);
     let (name, first) = (world.journal.open().unwrap().name.clone(), world.current().cloned().unwrap());
     world.delete_rotation(&name);
@@ -186,7 +186,7 @@ fn before_the_first_value_is_in_use_a_label_that_aws_put_on_a_stray_keeps_it_fro
 fn a_lost_candidate_that_the_next_create_gives_back_takes_no_place() {
     let mut world = rested(Kind::Staged);
     asked(&mut world);
-    world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("Mint", is_mint);
     world.pass(|_| Outcome::Torn);
     let creates = world.creates;
     passes(&mut world, |world| ended(world, "crm-next").is_some());
@@ -198,7 +198,7 @@ fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_
     for stored in [true, false] {
         let mut world = rested(Kind::Staged);
         asked(&mut world);
-        world.until("Mint", |effect| matches!(effect, Effect::Mint { .. }));
+        world.until("Mint", is_mint);
         world.pass(|_| if stored { Outcome::Fine } else { Outcome::Torn });
         world.delete_rotation(&rotation(&world, "crm-next").name.clone());
         act(&mut world);
@@ -223,6 +223,174 @@ fn a_rotation_that_is_undone_waits_until_the_partner_shows_its_stored_candidate_
 fn the_first_create_of_a_rotation_asks_for_no_list_beyond_that_of_its_announcement() {
     let mut world = rested(Kind::Untagged);
     world.request("crm-byhand");
-    world.until("the create", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("the create", is_mint);
     assert_eq!(asks(&world, |look| matches!(look, Look::Credentials { .. })), None);
+}
+
+#[test]
+fn a_stray_that_a_region_still_serves_is_not_revoked() {
+    let mut world = promoting(Kind::Tagged);
+    let (candidate, seed) = (candidate(&world), world.current().cloned().unwrap());
+    // A person tried the candidate and went back; the region has not heard of the second move.
+    world.moved_by_hand(&candidate);
+    world.moved_by_hand(&seed);
+    world.stages.values_mut().for_each(|stages| stages.retain(|stage| stage.as_str() != Stage::PREVIOUS));
+    world.replica = Some(Some(candidate.clone()));
+    deleted_now(&mut world);
+    for _ in 0..120 {
+        let held = world.replica.clone();
+        world.pass(|_| Outcome::Fine);
+        world.replica = held;
+    }
+    assert!(world.is_live(&candidate), "a region serves it: {:#?}", world.journal);
+    world.replica = Some(Some(seed));
+    pass(&mut world, 120);
+    assert!(!world.is_live(&candidate), "and now none does: {:#?}", world.journal);
+}
+
+#[test]
+fn a_revocation_that_the_partner_confirms_and_does_not_list_is_not_announced_again_and_again() {
+    let mut world = promoting(Kind::Tagged);
+    deleted_now(&mut world);
+    world.until("a revocation", |effect| matches!(effect, Effect::Revoke { .. }));
+    let listed = world.live.clone();
+    let mut effects = 0;
+    while world.journal.waiting().next().is_some() {
+        effects += usize::from(world.pass(|_| Outcome::Fine).is_some());
+        world.live.clone_from(&listed);
+        assert!(effects < 10, "{effects} effects: {:#?}", world.journal);
+    }
+}
+
+#[test]
+fn a_stray_is_kept_while_a_region_does_not_answer() {
+    let mut world = promoting(Kind::Tagged);
+    let candidate = candidate(&world);
+    deleted_now(&mut world);
+    let region = Look::Replica(Region::parse("eu-west-1").unwrap());
+    let fault = Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout");
+    world.answers.insert(region.clone(), Sight::Replica(Err(fault)));
+    pass(&mut world, 120);
+    assert!(world.is_live(&candidate), "unread is a holder: {:#?}", world.journal);
+    world.answers.remove(&region);
+    pass(&mut world, 120);
+    assert!(!world.is_live(&candidate), "{:#?}", world.journal);
+}
+
+#[test]
+fn what_another_open_rotation_wants_is_not_revoked_to_make_room() {
+    let mut world = promoting(Kind::Tagged);
+    let wanted = candidate(&world);
+    // An older Rotation that began too (a restored object) finds no room, and the candidate beside AWSCURRENT.
+    world.request("crm-older");
+    let mut older = world.journal.rotations.pop().unwrap();
+    older.created = jiff::Timestamp::UNIX_EPOCH;
+    older.held = true;
+    older.attempt = world.journal.rotations[0].attempt.clone().map(|attempt| mes_core::journal::Attempt {
+        version: VersionId::of(&older.uid, 1),
+        step: IntentStep::Create,
+        accepted: 0,
+        ..attempt
+    });
+    world.journal.rotations.push(older);
+    if let Ok(spec) = &mut world.resource.spec {
+        spec.live_limit = Some(2);
+    }
+    pass(&mut world, 120);
+    assert!(world.is_live(&wanted), "{:#?}", world.journal);
+}
+
+#[test]
+fn a_tagged_credential_whose_value_was_lost_is_revoked_by_its_tag() {
+    let (mut world, _) = rotating(Kind::Tagged, "Mint", is_mint);
+    world.pass(|_| Outcome::Torn);
+    assert_eq!(world.live.len(), 2);
+    pass(&mut world, 120);
+    assert_eq!(world.live.len(), 1, "{:?} {:#?}", world.live, world.journal);
+}
+
+#[test]
+fn a_tagged_credential_of_a_rotation_that_is_gone_is_revoked_and_anothers_is_not() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    world.until("Intend", is_intend);
+    let gone = VersionId::parse("77777777-0000-4000-8000-000000000000-1").unwrap();
+    let tag = |cluster: &str| mes_core::names::Tag::of(&mes_core::names::Uid::parse(cluster).unwrap(), &gone);
+    let ours = Live { bytes: 7001, slot: None, main: false, tag: Some(tag(world.resource.own.cluster.as_str())) };
+    let others = Live { bytes: 7002, slot: None, main: false, tag: Some(tag("99999999-0000-4000-8000-000000000000")) };
+    world.live.extend([ours.clone(), others.clone()]);
+    pass(&mut world, 120);
+    assert!(!world.live.contains(&ours), "{:?}", world.live);
+    assert!(world.live.contains(&others), "another cluster's");
+}
+
+#[test]
+fn what_an_attempt_left_makes_way_before_the_next_is_made_at_a_partner_that_has_room_for_two() {
+    for fate in [Outcome::Torn, Outcome::Lost, Outcome::CrashAfter] {
+        let (mut world, _) = rotating(Kind::Tagged, "Mint", is_mint);
+        if let Ok(spec) = &mut world.resource.spec {
+            spec.live_limit = Some(2);
+        }
+        world.pass(|_| fate);
+        for _ in 0..120 {
+            world.pass(|_| Outcome::Fine);
+            assert!(world.live.len() <= 2, "{fate:?}: {:?}", world.live);
+        }
+        assert_eq!(world.journal.rotations[0].ended.map(|(ended, _)| ended), Some(Ended::Revoked), "{fate:?}");
+        assert_eq!(world.live.len(), 1, "{fate:?}");
+    }
+}
+
+#[test]
+fn what_an_attempt_left_makes_way_where_there_is_no_room_beside_it_and_not_where_there_is() {
+    let next = |limit: u8| {
+        let (mut world, _) = rotating(Kind::Tagged, "Mint", is_mint);
+        if let Ok(spec) = &mut world.resource.spec {
+            spec.live_limit = Some(limit);
+        }
+        world.pass(|_| Outcome::Torn);
+        world.until("another attempt", is_intend);
+        world.pass(|_| Outcome::Fine);
+        // A person's, in the place that there was a moment ago.
+        world.live.insert(Live { bytes: 7, slot: None, main: false, tag: None });
+        assert_eq!(world.live.len(), 3);
+        world.until("what is next", |effect| matches!(effect, Effect::Mint { .. } | Effect::Revoke { .. }))
+    };
+    assert!(matches!(next(2), Effect::Revoke { .. }), "{:?}", next(2));
+    assert!(matches!(next(4), Effect::Mint { .. }), "{:?}", next(4));
+}
+
+/// What stands staged without a version of ours: lost by a rotation that was given up, or made by a person.
+fn with_an_unknown_pair(by_us: bool) -> World {
+    let (mut world, _) = rotating(Kind::Staged, "Mint", is_mint);
+    if by_us {
+        world.pass(|_| Outcome::Torn);
+    }
+    deleted_now(&mut world);
+    pass(&mut world, 120);
+    if !by_us {
+        world.live.insert(Live { bytes: 7, slot: None, main: false, tag: None });
+    }
+    world.request("crm-9");
+    pass(&mut world, 120);
+    world
+}
+
+#[test]
+fn a_staged_pair_whose_value_was_lost_is_named_as_a_persons_is_and_never_ended() {
+    for by_us in [true, false] {
+        let mut world = with_an_unknown_pair(by_us);
+        let unknown = world.live.iter().find(|live| !live.main).cloned().unwrap();
+        let (_, decision, _) = world.decided();
+        let waits = decision.verdict(Goal::Rotated).cloned();
+        let Some(Err(Step::Wait { reason, .. })) = &waits else { panic!("{waits:?}") };
+        assert!(matches!(reason, Reason::LastPlaceTaken(_)), "{reason:?}");
+        assert_eq!(reason.code(), "OrphanSuspected");
+        assert!(reason.to_string().contains(&format!("unknown-{}", unknown.bytes)), "{reason}");
+        assert!(world.live.contains(&unknown), "whose it is, nobody knows");
+        // Its owner answers by deleting it.
+        world.live.remove(&unknown);
+        let creates = world.creates;
+        pass(&mut world, 120);
+        assert_eq!(world.creates, creates + 1, "{:#?}", world.journal);
+    }
 }

@@ -10,8 +10,10 @@ use mes_core::journal::{Entry, Outcome as Ended, Owed, Revocation};
 use mes_core::names::{CredentialId, Stage, VersionId};
 use mes_core::reason::Reason;
 
-use super::world::{Kind, Live, World};
-use super::{ended, pass, rested, rotated};
+use super::world::{Kind, Live, Outcome, World};
+use super::{
+    candidate, deleted_now, effect, ended, is_mint, is_promote, pass, promoting, rested, rotated, rotating, superseded,
+};
 
 fn onboarded(world: &mut World) -> Verdict {
     world.decided().1.verdict(Goal::Onboarded).cloned().unwrap()
@@ -54,7 +56,7 @@ fn a_candidate_that_somebody_made_current_first_is_tried_unless_trying_it_is_usi
     for (kind, tried) in [(Kind::Tagged, true), (Kind::FirstUse, false)] {
         let mut world = rested(kind);
         world.request("crm-byhand");
-        world.until("the put", |effect| matches!(effect, Effect::Mint { .. }));
+        world.until("the put", is_mint);
         pass(&mut world, 1);
         let candidate = world.journal.open().and_then(|open| open.version()).cloned().unwrap();
         world.moved_by_hand(&candidate);
@@ -68,7 +70,7 @@ fn a_dead_version_does_not_stay_current_while_a_rotation_is_under_way_either() {
     let mut world = rested(Kind::Tagged);
     let good = world.current().cloned().unwrap();
     world.request("crm-byhand");
-    world.until("the create", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("the create", is_mint);
     let dead = put(&mut world, "put-by-a-person-0123456789abcdef01", 8000);
     let made = BTreeMap::from([(dead.clone(), world.now)]);
     world.answers.insert(Look::Versions, Sight::Versions(Ok(Some(made))));
@@ -176,7 +178,7 @@ fn until_a_compromise_has_moved_awscurrent_what_it_is_about_stays_in_use() {
     let mut world = rested(Kind::Tagged);
     let current = world.current().cloned().unwrap();
     world.alarm("crm-alarm", Revocation::WhenProven);
-    world.until("the create", |effect| matches!(effect, Effect::Mint { .. }));
+    world.until("the create", is_mint);
     let taken_over = Owed { version: Some(current), doomed: None };
     let alarm = world.journal.rotations.last_mut().unwrap();
     alarm.owed.insert(CredentialId::parse("taken-over").unwrap(), taken_over);
@@ -213,4 +215,40 @@ fn a_person_may_go_back_in_the_overlap_and_nothing_is_revoked() {
     pass(&mut world, 80);
     assert_eq!((world.current(), ended(&world, "crm-byhand")), (Some(&old), Some(Ended::Kept)));
     assert!(world.is_live(&old) && world.is_live(&new));
+}
+
+#[test]
+fn a_doomed_version_goes_into_no_target() {
+    let (mut world, _) = rotating(Kind::Tagged, "Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
+    let (candidate, superseded) = (candidate(&world), superseded(&world));
+    world.moved_by_hand(&superseded);
+    let (next, ..) = world.decided();
+    let forward = Effect::Promote { to: candidate, from: Some(superseded), right: None };
+    assert_eq!(effect(&next), Some(&forward), "forward, and nothing else first");
+}
+
+#[test]
+fn awscurrent_on_a_doomed_stray_goes_forward_to_what_works() {
+    let mut world = promoting(Kind::Tagged);
+    let (candidate, seed) = (candidate(&world), world.current().cloned().unwrap());
+    deleted_now(&mut world);
+    world.until("Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
+    world.moved_by_hand(&candidate);
+    let moved = world.until("the way forward", is_promote);
+    assert_eq!(moved, Effect::Promote { to: seed, from: Some(candidate), right: None });
+    pass(&mut world, 120);
+    assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
+}
+
+#[test]
+fn awscurrent_on_a_burned_candidate_is_a_decision_and_ends_the_rotation() {
+    let mut world = promoting(Kind::Tagged);
+    let candidate = candidate(&world);
+    deleted_now(&mut world);
+    world.pass(|_| Outcome::Fine);
+    assert!(world.journal.rotations[0].aborting);
+    world.moved_by_hand(&candidate);
+    pass(&mut world, 120);
+    assert!(world.is_live(&candidate), "it is in use: {:#?}", world.journal);
+    assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
 }

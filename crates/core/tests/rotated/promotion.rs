@@ -6,25 +6,16 @@ use jiff::SignedDuration;
 use mes_core::decide::{Step, Verdict};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Look, Sight};
-use mes_core::journal::{Candidate, Entry, Revocation};
+use mes_core::journal::{Candidate, Entry, Outcome as Ended, Revocation};
 use mes_core::names::{CredentialId, ObjectName, Stage, VersionId};
 use mes_core::reason::Reason;
 use mes_core::spec::{Engine, Onboard};
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, candidate, pass, records, rested, rotated, waits};
-
-fn is_promote(effect: &Effect) -> bool {
-    matches!(effect, Effect::Promote { .. })
-}
-
-fn is_register(effect: &Effect) -> bool {
-    matches!(effect, Effect::Register { .. })
-}
-
-fn is_promoting(effect: &Effect) -> bool {
-    records(effect, |entry| *entry == Entry::Promoting)
-}
+use super::{
+    act, candidate, deleted_now, effect, is_promote, is_promoting, is_register, pass, promoting, records, rested,
+    rotated, rotating, waits,
+};
 
 /// A requested rotation that is about to do this.
 fn requested(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
@@ -239,4 +230,65 @@ fn nothing_is_revoked_while_awscurrent_is_refused_or_nobody_can_say() {
         assert_eq!(world.live.len(), 1);
         assert!(world.now.duration_since(world.mints[0]) > SignedDuration::from_hours(1));
     }
+}
+
+#[test]
+fn a_last_attempt_whose_awscurrent_was_moved_before_the_promotion_is_undone_and_ends() {
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    world.bounds.attempts = 1;
+    let (candidate, seed) = (candidate(&world), world.current().cloned().unwrap());
+    let other = VersionId::parse("a-value-that-a-person-put-by-hand-01").unwrap();
+    world.bytes.insert(other.clone(), world.bytes[&seed].clone());
+    world.moved_by_hand(&other);
+    pass(&mut world, 120);
+    assert!(!world.is_live(&candidate), "its credential is a stray: {:#?}", world.journal);
+    assert_eq!(world.journal.rotations[0].ended.map(|(ended, _)| ended), Some(Ended::Exhausted));
+}
+
+#[test]
+fn a_rotation_deleted_after_a_person_promoted_its_candidate_runs_to_its_end() {
+    let mut world = promoting(Kind::Tagged);
+    let candidate = candidate(&world);
+    world.moved_by_hand(&candidate);
+    deleted_now(&mut world);
+    pass(&mut world, 120);
+    assert!(world.journal.waiting().next().is_none(), "it ended: {:#?}", world.journal);
+    assert_eq!(world.live.len(), 1, "{:?}", world.live);
+    assert!(world.is_live(&candidate));
+}
+
+#[test]
+fn a_stale_describe_after_the_promotion_ends_no_rotation() {
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    let before = world.answer(&Look::StoreSecret);
+    let debts = |world: &World| world.journal.rotations[0].owed.len();
+    world.until("Promoted", |effect| records(effect, |entry| *entry == Entry::Promoted));
+    world.pass(|_| Outcome::Fine);
+    world.resource.spec.as_mut().unwrap().rotation.overlap = SignedDuration::ZERO;
+    world.journal.rotations[0].overlap = None;
+    world.answers.insert(Look::StoreSecret, before);
+    world.pass(|_| Outcome::Fine);
+    world.answers.clear();
+    assert_eq!(debts(&world), 1);
+    pass(&mut world, 120);
+    assert_eq!(world.journal.rotations[0].ended.map(|(ended, _)| ended), Some(Ended::Revoked), "{:#?}", world.journal);
+    assert_eq!(world.live.len(), 1);
+}
+
+#[test]
+fn a_promotion_that_another_process_announced_anew_is_left_to_it_until_its_call_is_over() {
+    let announces = |effect: &Effect| records(effect, |entry| *entry == Entry::Promoting);
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    world.crash();
+    world.until("Promoting anew", announces);
+    let other = world.tries.clone();
+    world.pass(|_| Outcome::Fine);
+    let (announced, its) = (world.now, std::mem::replace(&mut world.tries, other));
+    let (next, ..) = world.decided();
+    assert_eq!(effect(&next), None, "both would have the right to the same call");
+    world.until("Promoting by the other", announces);
+    let over = world.bounds.deadline * 2 + world.bounds.settling;
+    assert!(world.now.duration_since(announced) >= over - SignedDuration::from_secs(1));
+    world.tries = its;
+    world.until("the end", |effect| records(effect, |entry| matches!(entry, Entry::End(_))));
 }

@@ -8,9 +8,10 @@ use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Candidate, Entry, Outcome as Ended, Owed, Revocation};
 use mes_core::names::{CredentialId, Region, Revision, Stage, TargetName, Uid, VersionId};
 use mes_core::reason::Reason;
+use mes_core::spec::Onboard;
 
-use super::world::{Kind, Live, World};
-use super::{act, ended, pass, records, rested, rotated, rotation, waits};
+use super::world::{Kind, Live, Outcome, World};
+use super::{act, candidate, ended, pass, promoting, records, rested, rotated, rotating, rotation, waits};
 
 fn is_doom(effect: &Effect) -> bool {
     records(effect, |entry| matches!(entry, Entry::Doom(..)))
@@ -307,4 +308,64 @@ fn a_compromise_takes_the_label_off_what_it_burned_and_off_nothing_else() {
         matches!(&next, Err(Step::Act(effect)) if records(effect, |entry| matches!(entry, Entry::End(_)))),
         "{next:?}"
     );
+}
+
+#[test]
+fn what_is_waited_for_without_end_is_looked_at_more_and_more_seldom_and_seen_soon_enough_when_it_comes() {
+    let mut world = promoting(Kind::Slots);
+    let superseded = world.current().cloned().unwrap();
+    let day = world.now + SignedDuration::from_hours(24);
+    let mut passes = 0;
+    while world.now < day {
+        // A copy that stays behind.
+        world.replica = Some(Some(superseded.clone()));
+        world.pass(|_| Outcome::Fine);
+        passes += 1;
+    }
+    assert!((24 * 12..24 * 12 + 120).contains(&passes), "{passes} passes in a day");
+    assert!(world.is_live(&superseded));
+    let before = world.now;
+    world.replica = Some(world.current().cloned());
+    pass(&mut world, 120);
+    assert!(!world.is_live(&superseded), "{:#?}", world.journal);
+    let told = world.journal.rotations.iter().filter_map(|rotation| rotation.ended).map(|(_, at)| at).max().unwrap();
+    assert!(told.duration_since(before) < SignedDuration::from_mins(7), "{before} {told}");
+}
+
+#[test]
+fn a_debt_whose_bytes_awscurrent_holds_is_never_revoked_whatever_the_journal_calls_it() {
+    let (mut world, _) = rotating(Kind::Tagged, "Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
+    let candidate = candidate(&world);
+    let open = &mut world.journal.rotations[0];
+    for owed in open.owed.values_mut() {
+        owed.version = Some(candidate.clone());
+    }
+    let lie: Vec<_> = open.owed.values().cloned().collect();
+    open.owed =
+        lie.into_iter().map(|owed| (mes_core::names::CredentialId::parse("not-listed").unwrap(), owed)).collect();
+    pass(&mut world, 120);
+    assert!(world.is_live(&candidate));
+}
+
+#[test]
+fn at_once_a_region_that_does_not_answer_holds_nothing_up_and_the_event_says_so() {
+    for (revocation, expected) in [(Revocation::AtOnce, true), (Revocation::WhenProven, false)] {
+        let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+        for _ in 0..200 {
+            world.pass(|_| Outcome::Fine);
+        }
+        assert!(world.resource.noted.onboarded && world.journal.waiting().next().is_none());
+        let silent = Fault::new(Place::SecretsManager, FaultKind::Unknown, "Timeout");
+        let region = Region::parse("eu-west-1").unwrap();
+        world.answers.insert(Look::Replica(region), Sight::Replica(Err(silent)));
+        world.alarm("crm-alarm", revocation);
+        let mut told = Vec::new();
+        for _ in 0..100 {
+            if let Some(effect @ Effect::Revoke { .. }) = world.pass(|_| Outcome::Fine) {
+                told.push(mes_core::status::event(&effect).unwrap().reason);
+            }
+        }
+        let reasons: &[&str] = if expected { &["RevokedWithoutProof"] } else { &[] };
+        assert_eq!(told, reasons, "{revocation:?}");
+    }
 }
