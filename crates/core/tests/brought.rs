@@ -1,7 +1,6 @@
 //! Rules of a person's own candidate, and of what must not be in use again, each at the moment in a life where it counts.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use mes_core::effect::Effect;

@@ -2,7 +2,6 @@
 //! targets, deletion, and what is told of a slow pass.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use jiff::SignedDuration;

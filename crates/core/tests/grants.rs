@@ -2,7 +2,6 @@
 //! and what was superseded is still revoked, by the proofs that any revocation asks for.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use mes_core::decide::Step;

@@ -1,7 +1,6 @@
 //! Rules of rotation in place, each at the moment in a life where it counts.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use mes_core::decide::{Goal, Step};

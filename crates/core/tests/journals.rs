@@ -1,7 +1,6 @@
 //! Journals older, newer, edited, lying: what a record says is never enough to end what it should not.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -1,7 +1,6 @@
 //! Laws of every decision, over random scenes. Each seed is a scene; a failing one is printed by proptest and lives it again.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 #[allow(dead_code, reason = "other tests use the rest")]

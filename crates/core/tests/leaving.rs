@@ -2,7 +2,6 @@
 //! its store or its account; one for which something was made is held within its bound, and told.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,6 @@
 //! its way: it takes its own secret back, and what was on its way hits nothing of the new one.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use mes_core::decide::{Goal, Step};

@@ -1,7 +1,6 @@
 //! Debts that outlive their Rotation or their resource: written on the AWS secret before a finalizer goes, paid from there.
 
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "model/world.rs"]
 mod world;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ mod brought;
 mod hands;
 mod mints;
 #[allow(dead_code, reason = "other tests use the rest of this world")]
+#[path = "../world/mod.rs"]
 mod world;
 
 use mes_core::effect::Effect;

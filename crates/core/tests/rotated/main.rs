@@ -12,7 +12,7 @@ mod outside;
 mod promotion;
 mod retirement;
 #[allow(dead_code, reason = "the model uses the rest of its world")]
-#[path = "../model/world.rs"]
+#[path = "../world/mod.rs"]
 mod world;
 
 use mes_core::decide::{Goal, Step, Verdict, decide};

@@ -28,7 +28,7 @@ mod rest;
 mod rules;
 mod search;
 mod state;
-#[path = "../model/world.rs"]
+#[path = "../world/mod.rs"]
 #[allow(dead_code, reason = "other tests use the rest of this world")]
 mod world;
 
