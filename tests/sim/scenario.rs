@@ -556,6 +556,10 @@ pub(crate) fn all() -> Vec<Scenario> {
             3600,
         ));
     }
+    // Deleted as soon as it is promoted: the Secret that stays gets it all the same.
+    let mint = Resource::new(A, "SynTag", Source::Mint);
+    let steps = [(0, Step::Onboard(mint)), (600, Step::Rotate(A)), (618, Step::Delete(A))];
+    all.push(scenario("leave-undelivered/SynTag".to_owned(), &steps, 3600));
     // What has begun in place goes on to its promotion though all is deleted, and what partners list may be older than that.
     for cell in ["SynGrace", "SynInPlace", "SynReplaced", "SynFirstUse", "SynLagTag", "SynLagSlots"] {
         let thorough = json!({"deletion": {"targets": "Delete", "store": "Delete", "partner": "Revoke"}});

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use mes_core::decide::{Step, outlived};
 use mes_core::effect::Effect;
-use mes_core::facts::{Facts, Look, Sight};
+use mes_core::facts::{Facts, Look, Sight, Target};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::{Entry, Journal, Revocation};
-use mes_core::names::VersionId;
+use mes_core::names::{TargetName, VersionId};
 use mes_core::reason::Reason;
 use mes_core::spec::{Deletion, Fate, Onboard};
 use world::{Kind, Outcome, World};
@@ -153,9 +153,9 @@ fn t29_a_resource_deleted_at_any_effect_loses_no_revocation() {
                     assert!(world.now < bound, "{kind:?} {at} {gone}: {:?} {:#?}", world.decided().0, world.journal);
                 }
                 partner_gone(&mut world, false);
-                // Nobody carries it to the Secrets that stay: whoever reads them moves on by himself.
+                // Nobody carries it to the Secrets that stay, once it is gone.
                 let current = world.current().unwrap().clone();
-                world.target = None;
+                assert_eq!(world.target.as_ref().map(|(_, version)| version), Some(&current), "{kind:?} {at} {gone}");
                 if world.debt.is_some() {
                     assert_eq!(sweeps(&mut world), None, "{kind:?} {at} {gone}: {:?} {:?}", world.live, world.stages);
                 }
@@ -263,6 +263,11 @@ fn what_a_target_that_stays_still_holds_is_not_revoked_from_the_secret() {
     let (mut world, old) = superseded(Kind::Tagged);
     let (revision, _) = world.target.clone().unwrap();
     world.target = Some((revision, old.clone()));
+    // Nobody can write it.
+    let name = TargetName::parse("crm").unwrap();
+    let Sight::Target(Ok(Some(seen))) = world.answer(&Look::Target(name.clone())) else { panic!("it is there") };
+    let immutable = Target { immutable: true, ..seen };
+    world.answers.insert(Look::Target(name), Sight::Target(Ok(Some(immutable))));
     partner_gone(&mut world, true);
     world.delete_resource(RETAIN);
     world.longest_sleep = SignedDuration::from_mins(10);

@@ -1,7 +1,5 @@
 //! Liveness: how a world looks that has come to rest.
 
-use std::collections::BTreeSet;
-
 use mes_core::partner::Recognised;
 use sandbox::kubernetes::ApiServer;
 use sandbox::{ACCOUNT, Sandbox, Shown};
@@ -15,20 +13,13 @@ pub(crate) fn at_rest(sandbox: &Sandbox, kube: &ApiServer, now: jiff::Timestamp)
     scene.subjects.iter().flat_map(|subject| missing(subject, now)).chain(owing(&scene)).collect()
 }
 
-/// What is to be revoked after its resource, but for what a Secret holds that stayed: that is a person's to change.
+/// What is to be revoked after its resource: the Secrets that stayed hold what was promoted.
 fn owing(scene: &Scene<'_>) -> Vec<String> {
-    let held: BTreeSet<&str> = scene
-        .kube
-        .objects("secrets")
-        .filter_map(|secret| secret["metadata"]["annotations"]["managed-secrets.io/version-id"].as_str())
-        .collect();
     let meant = |secret: &Shown<'_>| scene.subjects.iter().any(|subject| subject.stored == secret.name);
     let left = scene.secrets.iter().filter(|secret| !secret.replica && !secret.deleted && !meant(secret));
     left.flat_map(|secret| {
-        let owed = secret
-            .versions
-            .iter()
-            .filter(|(id, labels, _)| labels.contains(&format!("managed-secrets.io/owed/{id}")) && !held.contains(id));
+        let owed =
+            secret.versions.iter().filter(|(id, labels, _)| labels.contains(&format!("managed-secrets.io/owed/{id}")));
         owed.map(|(id, ..)| format!("{}: owes {id}", secret.name))
     })
     .collect()

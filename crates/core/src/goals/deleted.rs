@@ -1,8 +1,8 @@
 //! `Deleted`: gone along the three axes, each proven at the remote.
 //!
-//! Order: an open rotation is undone, or goes on to its promotion → targets → replicas → credentials at the partner → the
-//! secret → finalizers. The deletion itself, read live, is the announcement of every revocation here (PROTOCOL 3). An
-//! adopted or observed secret is never deleted.
+//! Order: an open rotation is undone, or goes on to its promotion → targets are removed, or get what was promoted → replicas →
+//! credentials at the partner → the secret → finalizers. The deletion itself, read live, is the announcement of every
+//! revocation here (PROTOCOL 3). An adopted or observed secret is never deleted.
 //!
 //! Nobody is held for nothing: a resource for which nothing was ever made ([`untouched`]) goes though its spec, its store or its
 //! account can't be used, and what only waits for its overlap is written on the AWS secret at once (R13).
@@ -17,7 +17,7 @@ use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
 use crate::facts::{Bounds, Credential, Ownership, StoreSecret};
 use crate::goals::rotated::{self, orphans, promotion, retirement};
-use crate::goals::standing;
+use crate::goals::{standing, synced};
 use crate::journal::{Entry, Outcome, Owed, Rotation};
 use crate::names::VersionId;
 use crate::reason::Reason;
@@ -163,8 +163,13 @@ fn owed(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
     if case.resource.contract().is_none() {
         return Ok(());
     }
-    let open = case.journal.waiting().filter(|open| open.promoted.is_some() && !open.unreadable);
-    let rotations = open.map(|rotation| {
+    let open: Vec<_> = case.journal.waiting().filter(|open| open.promoted.is_some() && !open.unreadable).collect();
+    // In a namespace that goes no Secret stays.
+    let stay = case.resource.deletion.targets == Fate::Retain && case.resource.namespace_deleting.is_none();
+    if stay && !open.is_empty() {
+        synced::kept(case, spec, secret)?;
+    }
+    let rotations = open.into_iter().map(|rotation| {
         retirement::overlapped(case, spec, rotation)?;
         retirement::retired(case, spec, rotation, secret)
     });

@@ -6,7 +6,7 @@
 use crate::case::Case;
 use crate::decide::{Step, Verdict, every};
 use crate::effect::Effect;
-use crate::facts::{Holder, Target};
+use crate::facts::{Holder, StoreSecret, Target};
 use crate::fault::{FaultKind, Place};
 use crate::goals::rotated::{outside, promotion};
 use crate::names::{TargetName, VersionId};
@@ -22,17 +22,8 @@ pub fn synced(case: Case<'_>) -> Verdict {
         return not_yet();
     }
     let Some(current) = secret.current() else { return not_yet() };
-    // What is being revoked is delivered to nobody, nor is what a Describe older than the journal says (P16, P18).
-    promotion::settled(case, secret)?;
-    if case.journal.unfit(current) {
+    if !deliverable(case, secret, current)? {
         return case.wait(Reason::Settling, 5);
-    }
-    // Nor is what somebody else made current, before it is known to work.
-    match outside::fit(case, current) {
-        Ok(()) if promotion::is_burned(case, secret, current)? => return case.wait(Reason::Settling, 5),
-        Ok(()) => {}
-        Err(look @ Step::Look(_)) => return Err(look),
-        Err(_) => return case.wait(Reason::Settling, 5),
     }
     let wanted = spec
         .scope
@@ -46,6 +37,37 @@ pub fn synced(case: Case<'_>) -> Verdict {
         Some(Err(Step::Blocked(Reason::TargetConflict { target, why: Conflict::AnotherResource })))
     });
     every(wanted.chain(taken).chain([surplus(case, spec)]))
+}
+
+/// Holds once the targets that stay when their resource goes carry AWSCURRENT, as far as they can: nobody brings it to them
+/// afterwards, and what they hold is not revoked. What is not there is not made again.
+pub fn kept(case: Case<'_>, spec: &Spec, secret: &StoreSecret) -> Verdict {
+    let Some(current) = secret.current() else { return Ok(()) };
+    if !deliverable(case, secret, current)? {
+        return Ok(());
+    }
+    every(spec.scope.targets.keys().map(|name| match case.target(name)? {
+        Some(seen) if seen.holder == Holder::Us => match carries(case, name, current) {
+            Err(Step::Blocked(_)) => Ok(()),
+            verdict => verdict,
+        },
+        Some(_) | None => Ok(()),
+    }))
+}
+
+/// Whether AWSCURRENT, where it is now, may be delivered.
+fn deliverable(case: Case<'_>, secret: &StoreSecret, current: &VersionId) -> Verdict<bool> {
+    // What is being revoked is delivered to nobody, nor is what a Describe older than the journal says (P16, P18).
+    promotion::settled(case, secret)?;
+    if case.journal.unfit(current) {
+        return Ok(false);
+    }
+    // Nor is what somebody else made current, before it is known to work.
+    match outside::fit(case, current) {
+        Ok(()) => promotion::is_burned(case, secret, current).map(|burned| !burned),
+        Err(look @ Step::Look(_)) => Err(look),
+        Err(_) => Ok(false),
+    }
 }
 
 fn carries(case: Case<'_>, name: &TargetName, current: &VersionId) -> Verdict {
