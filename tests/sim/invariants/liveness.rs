@@ -46,7 +46,7 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
     for rotation in subject.open_rotations() {
         let waiting = &rotation["status"]["waitingFor"];
         if needs_a_person(subject, waiting) || rotation["status"]["phase"].is_null() && held_by_an_orphan(subject) {
-            return Vec::new();
+            return carried(subject, now);
         }
         want(
             false,
@@ -67,10 +67,6 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         return missing;
     };
     want(primary.labelled("AWSPENDING").is_none(), "AWSPENDING is on a version".to_owned());
-    let current = primary.labelled("AWSCURRENT");
-    let (version, value) = current.unwrap_or(("none", None));
-    let secret = value.and_then(bytes).unwrap_or_default();
-    want(subject.accepted(&secret, now), "AWSCURRENT is refused".to_owned());
     if let Some(account) = subject.account.filter(|_| subject.mes["spec"]["onboard"]["observe"].is_null()) {
         // What a lost put left at a partner that takes no tag needs a person (PROTOCOL 5): it is in no version of ours.
         let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
@@ -80,18 +76,33 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         let live = account.live(now).filter(|each| !each.foreign && !orphan(&each.secret)).count();
         want(live == 1, format!("{live} credentials live"));
     }
-    let wanted = subject.mes["spec"]["regions"].as_array().into_iter().flatten();
-    let wanted: Vec<&str> =
-        wanted.filter_map(|region| region["name"].as_str()).filter(|name| *name != "us-west-2").collect();
-    for region in &wanted {
-        let held = subject.replicas.iter().find(|replica| replica.region == *region);
-        let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);
-        want(held == Some(version), format!("region {region} holds {held:?}"));
-    }
     // One that is no longer wanted is left, unless the store's axis says otherwise.
     let tidy = subject.mes["spec"]["deletion"]["store"] == "Delete";
+    let wanted = copies(subject);
     for replica in subject.replicas.iter().filter(|_| tidy) {
         want(wanted.contains(&replica.region), format!("region {} has a copy still", replica.region));
+    }
+    missing.extend(carried(subject, now));
+    missing
+}
+
+/// What is not served as it shall be, whatever a rotation waits for; nothing before it was in service.
+fn carried(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
+    let onboarded = condition(subject.mes, "Onboarded").is_some_and(|(status, _)| status == "True");
+    let Some(primary) = subject.primary.filter(|_| onboarded) else { return Vec::new() };
+    let (version, value) = primary.labelled("AWSCURRENT").unwrap_or(("none", None));
+    let secret = value.and_then(bytes).unwrap_or_default();
+    let mut missing = Vec::new();
+    let mut want = |holds: bool, what: String| {
+        if !holds {
+            missing.push(format!("{}: {what}", subject.path()));
+        }
+    };
+    want(subject.accepted(&secret, now), "AWSCURRENT is refused".to_owned());
+    for region in copies(subject) {
+        let held = subject.replicas.iter().find(|replica| replica.region == region);
+        let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);
+        want(held == Some(version), format!("region {region} holds {held:?}"));
     }
     for target in subject.mes["spec"]["targets"].as_array().into_iter().flatten() {
         let held = subject.targets.iter().find(|held| held["metadata"]["name"] == target["name"]);
@@ -99,6 +110,12 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         want(held.as_deref() == Some(secret.as_str()), format!("target {} does not hold AWSCURRENT", target["name"]));
     }
     missing
+}
+
+/// The regions beside the primary one that are wanted.
+fn copies<'a>(subject: &Subject<'a>) -> Vec<&'a str> {
+    let wanted = subject.mes["spec"]["regions"].as_array().into_iter().flatten();
+    wanted.filter_map(|region| region["name"].as_str()).filter(|name| *name != "us-west-2").collect()
 }
 
 /// The same of a Rotation that has not begun: only its resource tells.

@@ -51,6 +51,8 @@ pub(crate) struct Tracked {
     pub(crate) suspended: Option<Timestamp>,
     /// Rotations that nobody asked for, and whether they failed.
     pub(crate) own: BTreeMap<String, bool>,
+    /// Its namespace and name.
+    pub(crate) path: String,
     /// Its host and account at the partner, its secret's name in AWS.
     pub(crate) host: String,
     pub(crate) account: String,
@@ -186,6 +188,7 @@ impl Checkers {
                 }
             }
             tracked.host = subject.cell.map(Cell::host).unwrap_or_default();
+            tracked.path = subject.path();
             tracked.account = subject.account_name.clone();
             tracked.stored = subject.stored.clone();
             tracked.minted = subject.mes["spec"]["onboard"]["mint"].is_object();
@@ -210,6 +213,12 @@ impl Subject<'_> {
     /// Whether the operator serves it: onboarded once, and not on its way out.
     pub(crate) fn served(&self, checkers: &Checkers) -> bool {
         checkers.tracked.get(self.uid).is_some_and(|tracked| tracked.onboarded) && !self.leaving()
+    }
+
+    /// Whether what is in use must work: it was onboarded once, and its credentials are not to be revoked with it.
+    pub(crate) fn kept(&self, checkers: &Checkers) -> bool {
+        let revokes = self.mes["spec"]["deletion"]["partner"] == "Revoke";
+        checkers.tracked.get(self.uid).is_some_and(|tracked| tracked.onboarded) && !(self.leaving() && revokes)
     }
 
     pub(crate) fn leaving(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use mes_core::partner::Recognised;
+use mes_core::partner::{Overlap, Recognised};
 use sandbox::synthetic::{Account, Credential};
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ fn broken(id: &'static str, what: String) -> Broken {
 /// AWSCURRENT is accepted by the partner at every instant, once onboarded.
 fn s1(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
-    for subject in scene.subjects.iter().filter(|subject| subject.served(checkers) && !subject.in_place()) {
+    for subject in scene.subjects.iter().filter(|subject| subject.kept(checkers) && !subject.in_place()) {
         let current = subject.primary.and_then(|secret| secret.labelled("AWSCURRENT"));
         let secret = current.and_then(|(_, value)| bytes(value?));
         if !secret.as_deref().is_some_and(|secret| subject.accepted(secret, scene.now)) {
@@ -55,10 +55,10 @@ fn s2(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     found
 }
 
-/// What a region or a target holds is accepted: nothing that is held was revoked.
+/// What a region or a target holds is accepted: nothing that is held was revoked, nor is it once its resource is gone.
 fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
     let mut found = Vec::new();
-    for subject in scene.subjects.iter().filter(|subject| subject.served(checkers) && !subject.in_place()) {
+    for subject in scene.subjects.iter().filter(|subject| subject.kept(checkers) && !subject.in_place()) {
         let regions = subject.replicas.iter().filter_map(|replica| {
             let (_, value) = replica.labelled("AWSCURRENT")?;
             Some((format!("region {}", replica.region), bytes(value?)?))
@@ -73,7 +73,28 @@ fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             }
         }
     }
+    found.extend(stayed(checkers, scene).filter(|(_, refused)| *refused).map(|(secret, _)| {
+        let what = format!("what {} holds is refused, and its resource is gone", secret["metadata"]["name"]);
+        broken("S3", what)
+    }));
     found
+}
+
+/// The Secrets that stayed when their resource went, where nothing was to be revoked, and whether the partner refuses now what it
+/// once gave out.
+fn stayed<'a>(checkers: &'a Checkers, scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a Value, bool)> {
+    let there: BTreeSet<String> = scene.subjects.iter().map(Subject::path).collect();
+    scene.kube.objects("secrets").filter_map(move |secret| {
+        let name = secret["metadata"]["labels"]["managed-secrets.io/resource"].as_str()?;
+        let path = format!("{}/{name}", secret["metadata"]["namespace"].as_str()?);
+        let gone = checkers.tracked.values().filter(|tracked| tracked.path == path && !there.contains(&path));
+        let tracked = gone.last().filter(|tracked| tracked.onboarded && tracked.axes.0 != "Revoke")?;
+        let cell = CELLS.iter().find(|cell| cell.host() == tracked.host)?;
+        let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account)?;
+        let value = decoded(secret, "secret").filter(|_| cell.contract.overlap != Overlap::None)?;
+        let issued = account.credentials.iter().any(|each| each.secret == value);
+        Some((secret, issued && !account.accepted(scene.now).any(|each| each.secret == value)))
+    })
 }
 
 /// Nothing is revoked unless what AWSCURRENT holds logged in a short while ago.
@@ -85,7 +106,7 @@ fn s4(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             found.push(broken("S4", format!("{} is revoked while AWSCURRENT can't be read", named.about)));
         }
         let about = scene.subjects.iter().find(|subject| subject.is_about(named));
-        let Some(subject) = about.filter(|subject| subject.served(checkers)) else { continue };
+        let Some(subject) = about.filter(|subject| subject.kept(checkers)) else { continue };
         let secret = subject.current().unwrap_or_default();
         let proven = |each: &&Credential| {
             each.accepted(scene.now) && each.used.is_some_and(|used| scene.now.duration_since(used) < PROVEN)
