@@ -87,8 +87,8 @@ fn stayed<'a>(checkers: &'a Checkers, scene: &'a Scene<'_>) -> impl Iterator<Ite
     scene.kube.objects("secrets").filter_map(move |secret| {
         let name = secret["metadata"]["labels"]["managed-secrets.io/resource"].as_str()?;
         let path = format!("{}/{name}", secret["metadata"]["namespace"].as_str()?);
-        let gone = checkers.tracked.values().filter(|tracked| tracked.path == path && !there.contains(&path));
-        let tracked = gone.last().filter(|tracked| tracked.onboarded && tracked.axes.0 != "Revoke")?;
+        let mut gone = checkers.tracked.values().filter(|tracked| tracked.path == path && !there.contains(&path));
+        let tracked = gone.find(|tracked| tracked.onboarded && tracked.axes.0 != "Revoke")?;
         let cell = CELLS.iter().find(|cell| cell.host() == tracked.host)?;
         let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account)?;
         let value = decoded(secret, "secret").filter(|_| cell.contract.overlap != Overlap::None)?;
