@@ -10,7 +10,7 @@ use super::{Scene, Subject, bytes, condition, decoded, scene};
 pub(crate) fn at_rest(sandbox: &Sandbox, kube: &ApiServer, now: jiff::Timestamp) -> Vec<String> {
     let secrets = sandbox.secrets(ACCOUNT);
     let scene = scene(sandbox, kube, &secrets, now);
-    scene.subjects.iter().flat_map(|subject| missing(subject, now)).chain(owing(&scene)).collect()
+    scene.subjects.iter().flat_map(|subject| missing(subject, now)).chain(owing(&scene)).chain(stayed(&scene)).collect()
 }
 
 /// What is to be revoked after its resource: the Secrets that stayed hold what was promoted.
@@ -21,6 +21,25 @@ fn owing(scene: &Scene<'_>) -> Vec<String> {
         let owed =
             secret.versions.iter().filter(|(id, labels, _)| labels.contains(&format!("managed-secrets.io/owed/{id}")));
         owed.map(|(id, ..)| format!("{}: owes {id}", secret.name))
+    })
+    .collect()
+}
+
+/// Which Secrets that stayed hold something else than what was promoted last.
+fn stayed(scene: &Scene<'_>) -> Vec<String> {
+    let meant = |secret: &serde_json::Value| {
+        scene
+            .subjects
+            .iter()
+            .any(|subject| subject.targets.iter().any(|target| target["metadata"] == secret["metadata"]))
+    };
+    let all = scene.kube.objects("secrets").filter(|secret| !meant(secret));
+    all.filter_map(|secret| {
+        let holds = secret["metadata"]["annotations"]["managed-secrets.io/version-id"].as_str()?;
+        let has = |stored: &&Shown<'_>| stored.versions.iter().any(|(id, ..)| *id == holds);
+        let stored = scene.secrets.iter().filter(|stored| !stored.replica && !stored.deleted).find(has)?;
+        let (current, _) = stored.labelled("AWSCURRENT")?;
+        (current != holds).then(|| format!("Secret {} holds {holds}, and not {current}", secret["metadata"]["name"]))
     })
     .collect()
 }
