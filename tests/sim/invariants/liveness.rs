@@ -35,11 +35,12 @@ fn stayed(scene: &Scene<'_>) -> Vec<String> {
     };
     let all = scene.kube.objects("secrets").filter(|secret| !meant(secret));
     all.filter_map(|secret| {
-        let holds = secret["metadata"]["annotations"]["managed-secrets.io/version-id"].as_str()?;
-        let has = |stored: &&Shown<'_>| stored.versions.iter().any(|(id, ..)| *id == holds);
-        let stored = scene.secrets.iter().filter(|stored| !stored.replica && !stored.deleted).find(has)?;
-        let (current, _) = stored.labelled("AWSCURRENT")?;
-        (current != holds).then(|| format!("Secret {} holds {holds}, and not {current}", secret["metadata"]["name"]))
+        let (metadata, labels) = (&secret["metadata"], &secret["metadata"]["labels"]);
+        let holds = metadata["annotations"]["managed-secrets.io/version-id"].as_str()?;
+        let of = format!("/{}/{}", metadata["namespace"].as_str()?, labels["managed-secrets.io/resource"].as_str()?);
+        let there = |stored: &&Shown<'_>| !stored.replica && !stored.deleted && stored.name.ends_with(&of);
+        let (current, _) = scene.secrets.iter().find(there)?.labelled("AWSCURRENT")?;
+        (current != holds).then(|| format!("Secret {} holds {holds}, and not {current}", metadata["name"]))
     })
     .collect()
 }
