@@ -49,8 +49,10 @@ pub(crate) struct Tracked {
     pub(crate) history: Vec<String>,
     /// Since when it is suspended.
     pub(crate) suspended: Option<Timestamp>,
-    /// Rotations that nobody asked for, and whether they failed.
+    /// Rotations that nobody asked for, and whether they failed, or were deleted before they began.
     pub(crate) own: BTreeMap<String, bool>,
+    /// Those that have not begun.
+    pub(crate) idle: BTreeSet<String>,
     /// Its namespace and name.
     pub(crate) path: String,
     /// Its host and account at the partner, its secret's name in AWS.
@@ -185,7 +187,17 @@ impl Checkers {
                 let failed = condition(rotation, "Failed").is_some_and(|(status, _)| status == "True");
                 if let Some(uid) = uid {
                     tracked.own.insert(uid.to_owned(), failed);
+                    if rotation["status"]["attempt"].is_null() {
+                        tracked.idle.insert(uid.to_owned())
+                    } else {
+                        tracked.idle.remove(uid)
+                    };
                 }
+            }
+            let there = |uid: &String| subject.rotations.iter().any(|each| each["metadata"]["uid"] == uid.as_str());
+            // A person deleted it, and it went at once.
+            for gone in tracked.idle.extract_if(.., |uid| !there(uid)) {
+                tracked.own.insert(gone, true);
             }
             tracked.host = subject.cell.map(Cell::host).unwrap_or_default();
             tracked.path = subject.path();
