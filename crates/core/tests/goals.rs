@@ -5,43 +5,17 @@
 mod world;
 
 use jiff::SignedDuration;
-use mes_core::decide::{Goal, Step, Verdict};
+use mes_core::decide::{Goal, Step};
 use mes_core::effect::Effect;
 use mes_core::facts::{Look, Ownership, Seed, Sight, StoreSecret};
 use mes_core::journal::Entry;
-use mes_core::names::VersionId;
 use mes_core::reason::Reason;
 use mes_core::spec::{Deletion, Fate, Onboard};
+use world::moments::{candidate, effect, is_intend, is_promote, is_promoting, records, rotating, superseded};
 use world::{Kind, Outcome, World};
 
 const REVOKE_ALL: Deletion =
     Deletion { targets: Fate::Remove, store: Fate::Retain, partner: Fate::Remove, recovery_window_days: 30 };
-
-fn records(effect: &Effect, entry: impl Fn(&Entry) -> bool) -> bool {
-    matches!(effect, Effect::Record { entries, .. } if entries.iter().any(entry))
-}
-
-fn is_intend(effect: &Effect) -> bool {
-    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
-}
-
-fn is_promote(effect: &Effect) -> bool {
-    matches!(effect, Effect::Promote { .. })
-}
-
-fn act(next: &Verdict) -> Option<&Effect> {
-    match next {
-        Err(Step::Act(effect)) => Some(effect),
-        _ => None,
-    }
-}
-
-/// Onboarded from a seed; its first rotation is about to do what `stop` names.
-fn rotating(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
-    let mut world = World::new(kind, Onboard::FromSecret);
-    let effect = world.until(what, stop);
-    (world, effect)
-}
 
 fn calm(world: &mut World) {
     for _ in 0..120 {
@@ -49,18 +23,9 @@ fn calm(world: &mut World) {
     }
 }
 
-fn candidate(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
-}
-
-fn superseded(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.attempt.as_ref()).and_then(|attempt| attempt.supersedes.clone()).unwrap()
-}
-
 #[test]
 fn a_resource_deleted_after_a_person_promoted_the_candidate_is_gone_in_the_end() {
-    let (mut world, _) =
-        rotating(Kind::Tagged, "Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    let (mut world, _) = rotating(Kind::Tagged, "Promoting", is_promoting);
     let candidate = candidate(&world);
     world.moved_by_hand(&candidate);
     world.delete_resource(REVOKE_ALL);
@@ -80,12 +45,12 @@ fn an_adopted_secret_whose_tags_were_all_taken_off_is_contested_and_an_observed_
     world.resource.generation += 1;
     assert!(world.resource.noted.onboarded && !world.resource.noted.observed);
     let (next, decision, _) = world.decided();
-    assert!(act(&next).is_none(), "{next:?}");
+    assert!(effect(&next).is_none(), "{next:?}");
     let told = decision.verdict(Goal::Onboarded);
     assert!(matches!(told, Some(Err(Step::Blocked(Reason::OwnershipContested(_))))), "{told:?}");
     world.resource.noted.observed = true;
     let (next, ..) = world.decided();
-    assert_eq!(act(&next), Some(&Effect::Claim), "{next:?}");
+    assert_eq!(effect(&next), Some(&Effect::Claim), "{next:?}");
 }
 
 #[test]
@@ -96,7 +61,7 @@ fn a_stale_describe_writes_no_older_value_into_a_target() {
     world.pass(|_| Outcome::Fine);
     world.answers.insert(Look::StoreSecret, before);
     let (next, ..) = world.decided();
-    assert!(!matches!(act(&next), Some(Effect::ApplyTarget { .. })), "{next:?}");
+    assert!(!matches!(effect(&next), Some(Effect::ApplyTarget { .. })), "{next:?}");
 }
 
 #[test]
@@ -112,7 +77,7 @@ fn nothing_is_recorded_in_a_journal_that_is_not_understood() {
             world.delete_resource(REVOKE_ALL);
         }
         let (next, ..) = world.decided();
-        assert!(!matches!(act(&next), Some(Effect::Record { .. })), "{next:?}");
+        assert!(!matches!(effect(&next), Some(Effect::Record { .. })), "{next:?}");
         let text = format!("{next:?}");
         assert!(text.contains("JournalUnreadable"), "{text}");
     }
@@ -229,7 +194,7 @@ fn a_pass_that_is_always_slower_than_the_deadline_says_what_is_slow_until_it_is_
     // Quick again, after the pause.
     world.now += SignedDuration::from_secs(deadline);
     let (next, conditions) = pass(&mut world, 0);
-    assert!(act(&next).is_some_and(is_intend), "{next:?}");
+    assert!(effect(&next).is_some_and(is_intend), "{next:?}");
     assert!(conditions.iter().all(|condition| !condition.message.contains("--deadline")));
 }
 

@@ -27,22 +27,17 @@ fn owing(scene: &Scene<'_>) -> Vec<String> {
 
 /// Which Secrets that stayed hold something else than what was promoted last.
 fn stayed(scene: &Scene<'_>) -> Vec<String> {
-    let meant = |secret: &serde_json::Value| {
-        scene
-            .subjects
-            .iter()
-            .any(|subject| subject.targets.iter().any(|target| target["metadata"] == secret["metadata"]))
-    };
-    let all = scene.kube.objects("secrets").filter(|secret| !meant(secret));
-    all.filter_map(|secret| {
-        let (metadata, labels) = (&secret["metadata"], &secret["metadata"]["labels"]);
-        let holds = metadata["annotations"]["managed-secrets.io/version-id"].as_str()?;
-        let of = format!("/{}/{}", metadata["namespace"].as_str()?, labels["managed-secrets.io/resource"].as_str()?);
-        let there = |stored: &&Shown<'_>| !stored.replica && !stored.deleted && stored.name.ends_with(&of);
-        let (current, _) = scene.secrets.iter().find(there)?.labelled("AWSCURRENT")?;
-        (current != holds).then(|| format!("Secret {} holds {holds}, and not {current}", metadata["name"]))
-    })
-    .collect()
+    scene
+        .stayed()
+        .filter_map(|(secret, of)| {
+            let metadata = &secret["metadata"];
+            let holds = metadata["annotations"]["managed-secrets.io/version-id"].as_str()?;
+            let of = format!("/{of}");
+            let there = |stored: &&Shown<'_>| !stored.replica && !stored.deleted && stored.name.ends_with(&of);
+            let (current, _) = scene.secrets.iter().find(there)?.labelled("AWSCURRENT")?;
+            (current != holds).then(|| format!("Secret {} holds {holds}, and not {current}", metadata["name"]))
+        })
+        .collect()
 }
 
 fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {

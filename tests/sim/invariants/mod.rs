@@ -121,6 +121,18 @@ pub(crate) struct Scene<'a> {
     pub(crate) subjects: Vec<Subject<'a>>,
 }
 
+impl Scene<'_> {
+    /// The Secrets that stayed when their resource went, each with its namespace and name.
+    fn stayed(&self) -> impl Iterator<Item = (&Value, String)> {
+        let there: BTreeSet<String> = self.subjects.iter().map(Subject::path).collect();
+        let labelled = self.kube.objects("secrets").filter_map(|secret| {
+            let (metadata, label) = (&secret["metadata"], &secret["metadata"]["labels"]["managed-secrets.io/resource"]);
+            Some((secret, format!("{}/{}", metadata["namespace"].as_str()?, label.as_str()?)))
+        });
+        labelled.filter(move |(_, of)| !there.contains(of))
+    }
+}
+
 impl Checkers {
     /// A call is about to take effect.
     pub(crate) fn before(&mut self, named: &Named, call: &Call) {

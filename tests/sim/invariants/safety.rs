@@ -7,8 +7,8 @@ use mes_core::partner::{Overlap, Recognised};
 use sandbox::synthetic::{Account, Credential};
 use serde_json::Value;
 
-use super::{Broken, Checkers, Scene, Subject, UNDER_WAY, bytes, decoded};
-use crate::synthetic::{ADMIN, CELLS};
+use super::{Broken, Checkers, Scene, Subject, Tracked, UNDER_WAY, bytes, decoded};
+use crate::synthetic::{ADMIN, CELLS, Cell};
 use crate::world::{Call, Door, Named};
 
 type Checker = fn(&mut Checkers, &Scene<'_>) -> Vec<Broken>;
@@ -73,28 +73,23 @@ fn s3(checkers: &mut Checkers, scene: &Scene<'_>) -> Vec<Broken> {
             }
         }
     }
-    found.extend(stayed(checkers, scene).filter(|(_, refused)| *refused).map(|(secret, _)| {
-        let what = format!("what {} holds is refused, and its resource is gone", secret["metadata"]["name"]);
-        broken("S3", what)
-    }));
+    for (secret, of) in scene.stayed().filter(|(secret, of)| is_refused(checkers, scene, secret, of)) {
+        let what = format!("what {} holds is refused, and {of} is gone", secret["metadata"]["name"]);
+        found.push(broken("S3", what));
+    }
     found
 }
 
-/// The Secrets that stayed when their resource went, where nothing was to be revoked, and whether the partner refuses now what it
-/// once gave out.
-fn stayed<'a>(checkers: &'a Checkers, scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a Value, bool)> {
-    let there: BTreeSet<String> = scene.subjects.iter().map(Subject::path).collect();
-    scene.kube.objects("secrets").filter_map(move |secret| {
-        let name = secret["metadata"]["labels"]["managed-secrets.io/resource"].as_str()?;
-        let path = format!("{}/{name}", secret["metadata"]["namespace"].as_str()?);
-        let mut gone = checkers.tracked.values().filter(|tracked| tracked.path == path && !there.contains(&path));
-        let tracked = gone.find(|tracked| tracked.onboarded && tracked.axes.0 != "Revoke")?;
-        let cell = CELLS.iter().find(|cell| cell.host() == tracked.host)?;
-        let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account)?;
-        let value = decoded(secret, "secret").filter(|_| cell.contract.overlap != Overlap::None)?;
-        let issued = account.credentials.iter().any(|each| each.secret == value);
-        Some((secret, issued && !account.accepted(scene.now).any(|each| each.secret == value)))
-    })
+/// Whether the partner refuses now what it once gave out, and a Secret of the resource that is gone still holds, where nothing
+/// was to be revoked.
+fn is_refused(checkers: &Checkers, scene: &Scene<'_>, secret: &Value, of: &str) -> bool {
+    let kept = |tracked: &&Tracked| tracked.path == of && tracked.onboarded && tracked.axes.0 != "Revoke";
+    let Some(tracked) = checkers.tracked.values().find(kept) else { return false };
+    let in_place = |cell: &Cell| cell.host() == tracked.host && matches!(cell.contract.overlap, Overlap::None);
+    let account = scene.sandbox.synthetic_account(&tracked.host, &tracked.account);
+    let (Some(account), Some(value)) = (account, decoded(secret, "secret")) else { return false };
+    let issued = account.credentials.iter().any(|each| each.secret == value);
+    issued && !CELLS.iter().any(in_place) && !account.accepted(scene.now).any(|each| each.secret == value)
 }
 
 /// Nothing is revoked unless what AWSCURRENT holds logged in a short while ago.

@@ -12,8 +12,8 @@ use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
 use super::{
-    act, asks, candidate, ended, is_intend, is_promote, overlapping, pass, passes, recorded, records, rested, rotated,
-    rotation, says, waits,
+    act, asks, candidate, ended, is_intend, is_promote, is_promoting, overlapping, pass, passes, recorded, records,
+    rested, rotated, rotation, says, waits,
 };
 
 fn is_bring(effect: &Effect) -> bool {
@@ -313,7 +313,7 @@ fn what_was_taken_over_and_is_what_a_person_brings_is_not_owed_after_all() {
         open.owed.iter().filter(|(_, owed)| owed.version.as_ref() == Some(&old)).map(|(id, _)| id.clone()).collect();
     world.secrets.insert(ObjectName::parse("crm-new").unwrap(), world.bytes[&old].clone());
     world.bring("crm-own", secret("crm-new"));
-    let promoting = world.until("Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    let promoting = world.until("Promoting", is_promoting);
     let Effect::Record { entries, .. } = &promoting else { panic!("{promoting:?}") };
     let spared: Vec<_> =
         entries.iter().filter_map(|entry| if let Entry::Spare(id) = entry { Some(id.clone()) } else { None }).collect();

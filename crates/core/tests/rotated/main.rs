@@ -19,9 +19,11 @@ use mes_core::decide::{Goal, Step, Verdict, decide};
 use mes_core::effect::Effect;
 use mes_core::facts::{Acceptance, Credential, Facts, Look, Sight};
 use mes_core::journal::{Entry, Outcome as Ended, Rotation};
-use mes_core::names::VersionId;
 use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
+use world::moments::{
+    candidate, effect, is_intend, is_mint, is_promote, is_promoting, is_register, records, rotating, superseded,
+};
 use world::{Kind, Outcome, World};
 
 fn pass(world: &mut World, times: u32) {
@@ -41,45 +43,6 @@ fn passes(world: &mut World, mut stop: impl FnMut(&mut World) -> bool) {
     panic!("it never came: {:#?}", world.journal);
 }
 
-fn records(effect: &Effect, entry: impl Fn(&Entry) -> bool) -> bool {
-    matches!(effect, Effect::Record { entries, .. } if entries.iter().any(entry))
-}
-
-fn is_intend(effect: &Effect) -> bool {
-    records(effect, |entry| matches!(entry, Entry::Intend { .. }))
-}
-
-fn is_mint(effect: &Effect) -> bool {
-    matches!(effect, Effect::Mint { .. })
-}
-
-fn is_register(effect: &Effect) -> bool {
-    matches!(effect, Effect::Register { .. })
-}
-
-fn is_promoting(effect: &Effect) -> bool {
-    records(effect, |entry| *entry == Entry::Promoting)
-}
-
-fn is_promote(effect: &Effect) -> bool {
-    matches!(effect, Effect::Promote { .. })
-}
-
-/// The effect that is next, if one is.
-fn effect(next: &Verdict) -> Option<&Effect> {
-    match next {
-        Err(Step::Act(effect)) => Some(effect),
-        _ => None,
-    }
-}
-
-/// Onboarded from a seed; its first rotation is about to do what `stop` names.
-fn rotating(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
-    let mut world = World::new(kind, Onboard::FromSecret);
-    let effect = world.until(what, stop);
-    (world, effect)
-}
-
 /// The same, about to announce its promotion.
 fn promoting(kind: Kind) -> World {
     rotating(kind, "Promoting", is_promoting).0
@@ -97,6 +60,14 @@ fn rested(kind: Kind) -> World {
     pass(&mut world, 200);
     assert!(world.journal.waiting().next().is_none(), "{:#?}", world.journal);
     world
+}
+
+/// A requested rotation that is about to do this.
+fn requested(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
+    let mut world = rested(kind);
+    world.request("crm-byhand");
+    let effect = world.until(what, stop);
+    (world, effect)
 }
 
 /// What the goal says now, whatever the others have to do first, and the facts that it says so from.
@@ -167,16 +138,6 @@ fn overlapping(kind: Kind) -> World {
     let rests = |world: &mut World| matches!(rotated(world), Err(Step::Wait { reason: Reason::WaitingForOverlap, .. }));
     passes(&mut world, |world| rests(world) && world.decided().0 == rotated(world));
     world
-}
-
-/// The version that the open rotation brings in.
-fn candidate(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.version()).cloned().unwrap()
-}
-
-/// The version that the open rotation supersedes.
-fn superseded(world: &World) -> VersionId {
-    world.journal.open().and_then(|open| open.attempt.as_ref()).and_then(|attempt| attempt.supersedes.clone()).unwrap()
 }
 
 /// The partner says this of the candidate from now on.

@@ -12,8 +12,8 @@ use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
 use super::{
-    act, asks, candidate, deleted_now, ended, is_intend, is_mint, listing, pass, passes, promoting, recorded, records,
-    rested, rotated, rotating, rotation, waits,
+    act, asks, candidate, deleted_now, ended, is_intend, is_mint, is_promoting, listing, pass, passes, promoting,
+    recorded, records, rested, rotated, rotating, rotation, waits,
 };
 
 /// Its finalizers are on it: what is next is its attempt.
@@ -137,7 +137,7 @@ fn a_last_place_that_is_taken_is_named_if_it_may_be_ours_and_is_somebodys_if_it_
 fn a_stray_that_the_partner_says_is_revoked_and_lists_still_is_paid() {
     let mut world = rested(Kind::Tagged);
     asked(&mut world);
-    world.until("Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    world.until("Promoting", is_promoting);
     world.delete_rotation(&rotation(&world, "crm-next").name.clone());
     world.until("Revoke", |effect| matches!(effect, Effect::Revoke { .. }));
     let listed = world.live.clone();

@@ -13,17 +13,9 @@ use mes_core::spec::{Engine, Onboard};
 
 use super::world::{Kind, Live, Outcome, World};
 use super::{
-    act, candidate, deleted_now, effect, is_promote, is_promoting, is_register, pass, promoting, records, rested,
-    rotated, rotating, waits,
+    act, candidate, deleted_now, effect, is_promote, is_promoting, is_register, pass, promoting, records, requested,
+    rested, rotated, rotating, waits,
 };
-
-/// A requested rotation that is about to do this.
-fn requested(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
-    let mut world = rested(kind);
-    world.request("crm-byhand");
-    let effect = world.until(what, stop);
-    (world, effect)
-}
 
 fn owes(effect: &Effect) -> BTreeMap<CredentialId, Option<VersionId>> {
     let Effect::Record { entries, .. } = effect else { panic!("{effect:?}") };

@@ -11,7 +11,10 @@ use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 
 use super::world::{Kind, Live, Outcome, World};
-use super::{act, candidate, ended, pass, promoting, records, rested, rotated, rotating, rotation, waits};
+use super::{
+    act, candidate, ended, is_promoting, pass, promoting, records, requested, rested, rotated, rotating, rotation,
+    waits,
+};
 
 fn is_doom(effect: &Effect) -> bool {
     records(effect, |entry| matches!(entry, Entry::Doom(..)))
@@ -19,13 +22,6 @@ fn is_doom(effect: &Effect) -> bool {
 
 fn dooms(world: &mut World) -> bool {
     matches!(rotated(world), Err(Step::Act(effect)) if is_doom(&effect))
-}
-
-fn requested(kind: Kind, what: &str, stop: impl Fn(&Effect) -> bool) -> (World, Effect) {
-    let mut world = rested(kind);
-    world.request("crm-byhand");
-    let effect = world.until(what, stop);
-    (world, effect)
 }
 
 fn target() -> TargetName {
@@ -92,8 +88,7 @@ fn nothing_is_revoked_before_every_region_target_and_dropped_secret_carries_the_
 
 #[test]
 fn a_stray_that_a_target_of_ours_may_hold_is_kept_and_what_a_strangers_holds_is_no_matter() {
-    let (mut world, _) =
-        requested(Kind::Tagged, "Promoting", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    let (mut world, _) = requested(Kind::Tagged, "Promoting", is_promoting);
     let stray = world.journal.open().and_then(|open| open.version()).cloned();
     let current = world.current().cloned();
     world.delete_rotation(&rotation(&world, "crm-byhand").name.clone());

@@ -4,6 +4,7 @@
 mod answers;
 mod effects;
 mod kind;
+pub(crate) mod moments;
 mod partner;
 mod people;
 
