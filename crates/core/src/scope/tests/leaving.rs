@@ -18,7 +18,7 @@ fn of_the_rotation(reason: &Reason) -> bool {
 #[test]
 fn t29_a_rotation_policy_broken_on_purpose_keeps_nothing_from_being_paid_and_all_else_is_refused_as_ever() {
     let mut paid = 0;
-    for (number, (_, _, served, spoil)) in REFUSED.iter().enumerate() {
+    for (number, (_, _, served, spoil)) in refused::REFUSED.iter().enumerate() {
         let mut world = served();
         spoil(&mut world);
         let refusal = world.refusal();
