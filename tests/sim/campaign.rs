@@ -13,13 +13,14 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::call::Named;
 use crate::faults::{Fate, Hand, Plan};
 use crate::invariants::Broken;
 use crate::run::{Report, Setup, run};
 use crate::sabotage;
 use crate::scenario::{self, Scenario};
 use crate::synthetic::CELLS;
-use crate::world::{BEGINNING, Named};
+use crate::world::BEGINNING;
 
 /// Minutes in which each resource is checked at least once.
 const CHECKS: u32 = 25;

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::world::{Door, Named};
+use crate::call::{Door, Named};
 
 /// What a call meets.
 #[derive(Debug, Clone, PartialEq, Eq)]

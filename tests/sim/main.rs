@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask sim` runs the tests of this program with an environment of its own; without one they stay short.
 
+mod call;
 mod campaign;
 mod determinism;
 mod faults;

@@ -34,7 +34,8 @@ use mes_core::fault::{Fault, FaultKind, Place};
 use sandbox::kubernetes::Watch;
 use tower::BoxError;
 
-use crate::world::{Call, Door, Reply, World};
+use crate::call::{Call, Door, Reply};
+use crate::world::World;
 
 /// A process of the operator, with its doors.
 #[derive(Clone)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use mes_core::names::Uid;
 
+use crate::call::Named;
 use crate::determinism;
 use crate::faults::Plan;
 use crate::invariants::{Broken, at_rest, condition};
@@ -16,7 +17,7 @@ use crate::plug::Process;
 use crate::process::{VERIFY, operate};
 use crate::sabotage::Sabotage;
 use crate::scenario::{self, Scenario, Step};
-use crate::world::{BEGINNING, Inner, Named, World, serving};
+use crate::world::{BEGINNING, Inner, World, serving};
 
 /// How long it may take to come to rest, once nothing disturbs any more.
 const CALM: SignedDuration = SignedDuration::from_hours(6);

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::call::{Call, Door, Named, Reply};
 use crate::synthetic::{ADMIN, CELLS};
-use crate::world::{Call, Door, Inner, Named, Reply};
+use crate::world::Inner;
 
 /// One way to break a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

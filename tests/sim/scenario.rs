@@ -10,9 +10,10 @@ use rand::rngs::StdRng;
 use sandbox::Knobs;
 use serde_json::{Value, json};
 
+use crate::call::Door;
 use crate::faults::Hand;
 use crate::synthetic::{ADMIN, CELLS, Cell};
-use crate::world::{Door, Inner};
+use crate::world::Inner;
 
 const GROUP: &str = "/apis/managed-secrets.io/v1alpha1";
 

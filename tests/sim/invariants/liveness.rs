@@ -40,30 +40,43 @@ fn stayed(scene: &Scene<'_>) -> Vec<String> {
         .collect()
 }
 
-fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
-    let mut missing = Vec::new();
-    let mut want = |holds: bool, what: String| {
+/// What a resource lacks, told with its path.
+struct Missing {
+    path: String,
+    found: Vec<String>,
+}
+
+impl Missing {
+    fn of(subject: &Subject<'_>) -> Self {
+        Self { path: subject.path(), found: Vec::new() }
+    }
+
+    fn want(&mut self, holds: bool, what: impl Into<String>) {
         if !holds {
-            missing.push(format!("{}: {what}", subject.path()));
+            self.found.push(format!("{}: {}", self.path, what.into()));
         }
-    };
-    want(!subject.leaving(), "is on its way out".to_owned());
+    }
+}
+
+fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
+    let mut missing = Missing::of(subject);
+    missing.want(!subject.leaving(), "is on its way out");
     if subject.mes["spec"]["suspend"] == true {
-        return missing;
+        return missing.found;
     }
     let ready = condition(subject.mes, "Ready");
     let reason =
         subject.mes["status"]["conditions"].as_array().into_iter().flatten().find(|each| each["type"] == "Ready");
     let reason = reason.map_or(String::new(), |ready| format!("{}: {}", ready["reason"], ready["message"]));
-    want(ready.is_some_and(|(status, _)| status == "True"), format!("is not Ready ({reason})"));
+    missing.want(ready.is_some_and(|(status, _)| status == "True"), format!("is not Ready ({reason})"));
     let observed = subject.mes["status"]["observedGeneration"] == subject.mes["metadata"]["generation"];
-    want(observed, "its newest generation was not looked at".to_owned());
+    missing.want(observed, "its newest generation was not looked at");
     for rotation in subject.open_rotations() {
         let waiting = &rotation["status"]["waitingFor"];
         if needs_a_person(subject, waiting) || rotation["status"]["phase"].is_null() && held_by_an_orphan(subject) {
             return carried(subject, now);
         }
-        want(
+        missing.want(
             false,
             format!(
                 "{} is open, phase {}, waiting for {waiting}",
@@ -72,16 +85,16 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
         );
     }
     for rotation in &subject.rotations {
-        want(
+        missing.want(
             rotation["metadata"]["deletionTimestamp"].is_null(),
             format!("{} is on its way out", rotation["metadata"]["name"]),
         );
     }
     let Some(primary) = subject.primary else {
-        want(false, "has no secret".to_owned());
-        return missing;
+        missing.want(false, "has no secret");
+        return missing.found;
     };
-    want(primary.labelled("AWSPENDING").is_none(), "AWSPENDING is on a version".to_owned());
+    missing.want(primary.labelled("AWSPENDING").is_none(), "AWSPENDING is on a version");
     if let Some(account) = subject.account.filter(|_| subject.mes["spec"]["onboard"]["observe"].is_null()) {
         // What a lost put left at a partner that takes no tag needs a person (PROTOCOL 5): it is in no version of ours.
         let untagged = subject.cell.is_some_and(|cell| cell.contract.recognised == Recognised::ByDifference);
@@ -89,16 +102,16 @@ fn missing(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
             untagged && primary.versions.iter().all(|(_, _, value)| value.and_then(bytes).as_deref() != Some(secret))
         };
         let live = account.live(now).filter(|each| !each.foreign && !orphan(&each.secret)).count();
-        want(live == 1, format!("{live} credentials live"));
+        missing.want(live == 1, format!("{live} credentials live"));
     }
     // One that is no longer wanted is left, unless the store's axis says otherwise.
     let tidy = subject.mes["spec"]["deletion"]["store"] == "Delete";
     let wanted = copies(subject);
     for replica in subject.replicas.iter().filter(|_| tidy) {
-        want(wanted.contains(&replica.region), format!("region {} has a copy still", replica.region));
+        missing.want(wanted.contains(&replica.region), format!("region {} has a copy still", replica.region));
     }
-    missing.extend(carried(subject, now));
-    missing
+    missing.found.extend(carried(subject, now));
+    missing.found
 }
 
 /// What is not served as it shall be, whatever a rotation waits for; nothing before it was in service.
@@ -107,24 +120,22 @@ fn carried(subject: &Subject<'_>, now: jiff::Timestamp) -> Vec<String> {
     let Some(primary) = subject.primary.filter(|_| onboarded) else { return Vec::new() };
     let (version, value) = primary.labelled("AWSCURRENT").unwrap_or(("none", None));
     let secret = value.and_then(bytes).unwrap_or_default();
-    let mut missing = Vec::new();
-    let mut want = |holds: bool, what: String| {
-        if !holds {
-            missing.push(format!("{}: {what}", subject.path()));
-        }
-    };
-    want(subject.accepted(&secret, now), "AWSCURRENT is refused".to_owned());
+    let mut missing = Missing::of(subject);
+    missing.want(subject.accepted(&secret, now), "AWSCURRENT is refused");
     for region in copies(subject) {
         let held = subject.replicas.iter().find(|replica| replica.region == region);
         let held = held.and_then(|replica| replica.labelled("AWSCURRENT")).map(|(id, _)| id);
-        want(held == Some(version), format!("region {region} holds {held:?}"));
+        missing.want(held == Some(version), format!("region {region} holds {held:?}"));
     }
     for target in subject.mes["spec"]["targets"].as_array().into_iter().flatten() {
         let held = subject.targets.iter().find(|held| held["metadata"]["name"] == target["name"]);
         let held = held.and_then(|held| decoded(held, "secret"));
-        want(held.as_deref() == Some(secret.as_str()), format!("target {} does not hold AWSCURRENT", target["name"]));
+        missing.want(
+            held.as_deref() == Some(secret.as_str()),
+            format!("target {} does not hold AWSCURRENT", target["name"]),
+        );
     }
-    missing
+    missing.found
 }
 
 /// The regions beside the primary one that are wanted.

@@ -19,8 +19,8 @@ use sandbox::synthetic::Account;
 use sandbox::{ACCOUNT, Sandbox, Shown};
 use serde_json::Value;
 
+use crate::call::{Call, Named};
 use crate::synthetic::{CELLS, Cell};
-use crate::world::{Call, Named};
 
 pub(crate) use liveness::at_rest;
 

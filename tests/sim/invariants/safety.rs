@@ -8,8 +8,8 @@ use sandbox::synthetic::{Account, Credential};
 use serde_json::Value;
 
 use super::{Broken, Checkers, Scene, Subject, Tracked, UNDER_WAY, bytes, decoded};
+use crate::call::{Call, Door, Named};
 use crate::synthetic::{ADMIN, CELLS, Cell};
-use crate::world::{Call, Door, Named};
 
 type Checker = fn(&mut Checkers, &Scene<'_>) -> Vec<Broken>;
 
