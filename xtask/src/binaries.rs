@@ -1,12 +1,14 @@
-//! The programs of a control plane: found, or built once from pinned Go modules.
+//! The programs of a control plane: found, or built once from a pinned Go module.
 //!
 //! Order for each tool: `KUBEBUILDER_ASSETS`, then the user's cache, then `go build` into the cache. The cache is
-//! `$XDG_CACHE_HOME/managed-external-secrets/MODULE-DIGEST/TOOL` (`~/.cache` by default), DIGEST being of the module's
-//! `go.mod` and `go.sum` and of how we build: the next checkout of the same versions starts at once, another version
-//! has a place of its own. A program appears in its place by renaming, whole or not at all, and a lock lets one run
-//! build while others wait. Called by `control_plane`, and by `test`, which builds while cargo does.
+//! `$XDG_CACHE_HOME/managed-external-secrets/control-plane-DIGEST/TOOL` (`~/.cache` by default), DIGEST being of the
+//! module's `go.mod` and `go.sum` and of how we build: the next checkout of the same versions starts at once, another
+//! version has a place of its own. One module for all of them: three quarters of Helm's packages and most of kwok's are
+//! Kubernetes', and are compiled once where their versions are the same. A program appears in its place by renaming,
+//! whole or not at all, and a lock lets one run build while others wait. Called by `control_plane`, and by `test`, which
+//! builds while cargo does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,11 +43,10 @@ pub enum Tool {
 
 /// Where a tool comes from, and how long it takes on two cores.
 struct Origin {
-    module: &'static str,
     package: &'static str,
-    /// Alone, with nothing cached. The first of a module pays for what its siblings share.
+    /// Alone, with nothing cached. The largest pays for what the others share with it.
     alone: Duration,
-    /// When a sibling of its module is built anyway.
+    /// When a larger one is built anyway.
     beside: Duration,
 }
 
@@ -75,20 +76,19 @@ impl Tool {
     }
 
     fn origin(self) -> Origin {
-        let of = |module, package, alone, beside| Origin {
-            module,
+        let of = |package, alone, beside| Origin {
             package,
             alone: Duration::from_secs(alone),
             beside: Duration::from_secs(beside),
         };
         match self {
-            Self::Etcd => of("etcd", "go.etcd.io/etcd/server/v3", 31, 31),
-            Self::KubeApiserver => of("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 400, 400),
-            Self::KubeControllerManager => of("kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", 400, 150),
-            Self::KubeScheduler => of("kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", 300, 20),
-            Self::Kubectl => of("kubernetes", "k8s.io/kubernetes/cmd/kubectl", 150, 40),
-            Self::Kwok => of("kwok", "sigs.k8s.io/kwok/cmd/kwok", 100, 100),
-            Self::Helm => of("helm", "helm.sh/helm/v4/cmd/helm", 180, 180),
+            Self::Etcd => of("go.etcd.io/etcd/server/v3", 31, 10),
+            Self::KubeApiserver => of("k8s.io/kubernetes/cmd/kube-apiserver", 400, 150),
+            Self::KubeControllerManager => of("k8s.io/kubernetes/cmd/kube-controller-manager", 390, 150),
+            Self::KubeScheduler => of("k8s.io/kubernetes/cmd/kube-scheduler", 300, 20),
+            Self::Kubectl => of("k8s.io/kubernetes/cmd/kubectl", 150, 40),
+            Self::Kwok => of("sigs.k8s.io/kwok/cmd/kwok", 100, 20),
+            Self::Helm => of("helm.sh/helm/v4/cmd/helm", 180, 60),
         }
     }
 
@@ -103,21 +103,19 @@ impl Tool {
 
 /// The paths of the tools asked for, each found or built.
 pub fn find_or_build(tools: &[Tool]) -> Result<BTreeMap<Tool, PathBuf>> {
-    let mut found = BTreeMap::new();
-    let mut missing: BTreeMap<&str, BTreeSet<Tool>> = BTreeMap::new();
+    let (mut found, mut missing) = (BTreeMap::new(), Vec::new());
     for &tool in tools {
         match from_assets(tool) {
             Some(path) => _ = found.insert(tool, path),
-            None => _ = missing.entry(tool.origin().module).or_default().insert(tool),
+            None => missing.push(tool),
         }
     }
-    for (module, tools) in missing {
-        let home = Home::of(module)?;
-        let absent = home.absent(&tools);
-        if !absent.is_empty() {
-            home.build(&tools)?;
+    if !missing.is_empty() {
+        let home = Home::pinned()?;
+        if !home.absent(&missing).is_empty() {
+            home.build(&missing)?;
         }
-        found.extend(tools.into_iter().map(|tool| (tool, home.path(tool))));
+        found.extend(missing.into_iter().map(|tool| (tool, home.path(tool))));
     }
     Ok(found)
 }
@@ -159,7 +157,7 @@ fn from_assets(tool: Tool) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-/// A Go module of `tests/control-plane`, and where its programs are kept.
+/// The Go module `tests/control-plane`, and where its programs are kept.
 struct Home {
     source: PathBuf,
     cache: PathBuf,
@@ -167,8 +165,8 @@ struct Home {
 }
 
 impl Home {
-    fn of(module: &str) -> Result<Self> {
-        let source = crate::workspace_root().join("tests/control-plane").join(module);
+    fn pinned() -> Result<Self> {
+        let source = crate::workspace_root().join("tests/control-plane");
         let read = |name: &str| {
             let path = source.join(name);
             fs::read_to_string(&path).tried(|| format!("reading {}", path.display()))
@@ -176,7 +174,7 @@ impl Home {
         let go_mod = read("go.mod")?;
         let digest = Sha256::new().chain_update(RECIPE).chain_update(&go_mod).chain_update(read("go.sum")?).finalize();
         let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        let cache = cache()?.join(format!("{module}-{digest}"));
+        let cache = cache()?.join(format!("control-plane-{digest}"));
         Ok(Self { source, cache, go_mod })
     }
 
@@ -184,11 +182,11 @@ impl Home {
         self.cache.join(tool.name())
     }
 
-    fn absent(&self, tools: &BTreeSet<Tool>) -> Vec<Tool> {
+    fn absent(&self, tools: &[Tool]) -> Vec<Tool> {
         tools.iter().copied().filter(|&tool| !self.path(tool).is_file()).collect()
     }
 
-    fn build(&self, tools: &BTreeSet<Tool>) -> Result<()> {
+    fn build(&self, tools: &[Tool]) -> Result<()> {
         fs::create_dir_all(&self.cache).tried(|| format!("making {}", self.cache.display()))?;
         let _lock = locked(&self.cache.join(".lock"), &names(tools.iter().copied()))?;
         // Another run may have built them while we waited.
@@ -273,12 +271,9 @@ fn go_is_there() -> Result<()> {
 
 /// What it takes on this machine if nothing is cached, from times measured on two cores.
 fn estimate(tools: &[Tool]) -> Duration {
-    let mut modules = BTreeSet::new();
-    let on_two: Duration = tools
-        .iter()
-        .map(|tool| tool.origin())
-        .map(|origin| if modules.insert(origin.module) { origin.alone } else { origin.beside })
-        .sum();
+    let largest = tools.iter().copied().max_by_key(|tool| tool.origin().alone);
+    let took = |&tool: &Tool| if Some(tool) == largest { tool.origin().alone } else { tool.origin().beside };
+    let on_two: Duration = tools.iter().map(took).sum();
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     // Linking does not get faster with cores; past eight little is gained.
     on_two * 2 / u32::try_from(cores.clamp(1, 8)).unwrap_or(8)
@@ -307,14 +302,14 @@ mod tests {
 
     #[test]
     fn each_tool_is_declared_in_the_module_that_it_is_built_from() {
+        let home = Home::pinned().unwrap();
         for tool in Tool::ALL {
-            let home = Home::of(tool.origin().module).unwrap();
             assert!(home.go_mod.contains(tool.origin().package), "{}", tool.name());
         }
     }
 
     #[test]
-    fn tools_of_one_module_share_what_they_take() {
+    fn tools_share_what_they_take() {
         let together = estimate(&[Tool::KubeApiserver, Tool::KubeControllerManager]);
         assert!(together < estimate(&[Tool::KubeApiserver]) + estimate(&[Tool::KubeControllerManager]));
     }
