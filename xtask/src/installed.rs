@@ -19,8 +19,12 @@ pub(crate) fn installed(name: &str, version: &str) -> Result<PathBuf> {
         let _lock = locked(&home.join(".lock"), name)?;
         if !program.is_file() {
             let mut install = cargo();
-            install.args(["install", "--quiet", "--locked", name, "--version", version, "--root"]).arg(&home);
-            Progress::begin(format!("building {name}"), Some(Duration::from_secs(300))).run(
+            // Unoptimised: a new machine waits for it, and what it does takes seconds either way.
+            install
+                .args(["install", "--debug", "--quiet", "--locked", name, "--version", version, "--root"])
+                .arg(&home);
+            install.env("CARGO_PROFILE_DEV_DEBUG", "0");
+            Progress::begin(format!("building {name}"), Some(Duration::from_secs(150))).run(
                 &mut install,
                 &home.join("build.log"),
                 |_| String::new(),
