@@ -46,7 +46,7 @@ struct Origin {
     package: &'static str,
     /// Alone, with nothing cached. The largest pays for what the others share with it.
     alone: Duration,
-    /// When a larger one is built anyway.
+    /// When a larger one is built anyway; an estimate by the packages that it does not share.
     beside: Duration,
 }
 
@@ -269,7 +269,7 @@ fn go_is_there() -> Result<()> {
     }
 }
 
-/// What it takes on this machine if nothing is cached, from times measured on two cores.
+/// What it takes on this machine if nothing is cached, by what each takes on two cores.
 fn estimate(tools: &[Tool]) -> Duration {
     let largest = tools.iter().copied().max_by_key(|tool| tool.origin().alone);
     let took = |&tool: &Tool| if Some(tool) == largest { tool.origin().alone } else { tool.origin().beside };

@@ -22,8 +22,8 @@ pub(crate) fn installed(name: &str, version: &str) -> Result<PathBuf> {
             // Unoptimised: a new machine waits for it, and what it does takes seconds either way.
             install
                 .args(["install", "--debug", "--quiet", "--locked", name, "--version", version, "--root"])
-                .arg(&home);
-            install.env("CARGO_PROFILE_DEV_DEBUG", "0");
+                .arg(&home)
+                .env("CARGO_PROFILE_DEV_DEBUG", "0");
             Progress::begin(format!("building {name}"), Some(Duration::from_secs(150))).run(
                 &mut install,
                 &home.join("build.log"),
