@@ -128,13 +128,8 @@ fn fault(operation: &str, fate: Fate) -> Fault {
     Fault {
         door: Some("salesforce".to_owned()),
         operation: Some(operation.to_owned()),
-        region: None,
-        caller: None,
-        resource: None,
-        skip: 0,
         count: Some(1),
-        effect: false,
-        fate,
+        ..Fault::of(fate)
     }
 }
 

@@ -250,13 +250,8 @@ pub(crate) fn strike(world: &World, door: &str, operation: Option<&str>, resourc
     let fault = Fault {
         door: Some(door.to_owned()),
         operation: operation.map(str::to_owned),
-        region: None,
-        caller: None,
         resource: resource.map(str::to_owned),
-        skip: 0,
-        count: None,
-        effect: false,
-        fate,
+        ..Fault::of(fate)
     };
     world.sandbox.with(|sandbox| sandbox.plant(fault))
 }

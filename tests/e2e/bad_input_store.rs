@@ -32,17 +32,7 @@ fn keys(world: &World, name: &str, id: &str) {
 
 /// Strikes every call with these keys.
 fn strike_caller(world: &World, door: Option<&str>, caller: &str, fate: Fate) {
-    let fault = Fault {
-        door: door.map(str::to_owned),
-        operation: None,
-        region: None,
-        caller: Some(caller.to_owned()),
-        resource: None,
-        skip: 0,
-        count: None,
-        effect: false,
-        fate,
-    };
+    let fault = Fault { door: door.map(str::to_owned), caller: Some(caller.to_owned()), ..Fault::of(fate) };
     world.sandbox.with(|sandbox| sandbox.plant(fault));
 }
 

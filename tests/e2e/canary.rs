@@ -65,13 +65,9 @@ fn strike_once(world: &World, door: &str, operation: &str, resource: Option<&str
     let fault = Fault {
         door: Some(door.to_owned()),
         operation: Some(operation.to_owned()),
-        region: None,
-        caller: None,
         resource: resource.map(str::to_owned),
-        skip: 0,
         count: Some(1),
-        effect: false,
-        fate,
+        ..Fault::of(fate)
     };
     world.sandbox.with(|sandbox| sandbox.plant(fault));
 }

@@ -187,6 +187,22 @@ impl FaultPlan {
 }
 
 impl Fault {
+    /// One that strikes every call, to be narrowed by its selectors.
+    #[must_use]
+    pub fn of(fate: Fate) -> Self {
+        Self {
+            door: None,
+            operation: None,
+            region: None,
+            caller: None,
+            resource: None,
+            skip: 0,
+            count: None,
+            effect: false,
+            fate,
+        }
+    }
+
     fn fits(&self, call: &Struck<'_>) -> bool {
         let same = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
         same(&self.door, call.door)

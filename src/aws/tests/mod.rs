@@ -122,17 +122,8 @@ impl World {
     }
 
     fn strike(&self, operation: &str, fate: Fate) {
-        let fault = sandbox::Fault {
-            door: None,
-            operation: Some(operation.to_owned()),
-            region: None,
-            caller: None,
-            resource: None,
-            skip: 0,
-            count: Some(1),
-            effect: false,
-            fate,
-        };
+        let fault =
+            sandbox::Fault { operation: Some(operation.to_owned()), count: Some(1), ..sandbox::Fault::of(fate) };
         self.served.with(|sandbox| sandbox.plant(fault));
     }
 
