@@ -374,6 +374,22 @@ fn the_first_replacement_happens_once_also_after_a_lost_status() {
 }
 
 #[test]
+fn while_aws_does_not_answer_what_waits_is_not_ended_as_due_to_nothing() {
+    let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
+    world.until("Open", |effect| matches!(effect, Effect::Open { .. }));
+    pass(&mut world, 1);
+    let name = world.journal.open().unwrap().name.clone();
+    world.resource.noted.version = None;
+    let unanswered = Fault::new(Place::SecretsManager, FaultKind::Unsent, "Test");
+    world.answers.insert(Look::StoreSecret, Sight::StoreSecret(Err(unanswered)));
+    let verdict = rotated(&mut world);
+    assert!(matches!(verdict, Err(Step::Wait { .. })), "{verdict:?}");
+    world.answers.clear();
+    pass(&mut world, 120);
+    assert_eq!((world.journal.rotations.len(), world.journal.last_promoted().map(|last| &last.name)), (1, Some(&name)));
+}
+
+#[test]
 fn a_restart_a_relist_and_an_edit_rotate_nothing() {
     let mut world = World::new(Kind::Tagged, Onboard::FromSecret);
     pass(&mut world, 120);

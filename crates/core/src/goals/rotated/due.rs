@@ -113,7 +113,13 @@ pub fn answered(case: Case<'_>) -> Verdict {
                     .is_ok_and(|spec| trigger(case, spec).is_ok_and(|(trigger, _)| trigger == waiting.trigger));
                 let none_yet = !case.resource.noted.onboarded && case.journal.last_promoted().is_none();
                 let minting = waiting.trigger == Trigger::Onboarding && none_yet && is_mint(case);
-                (!derived && !minting).then_some(Outcome::NotDue)
+                if derived || minting {
+                    None
+                } else {
+                    // What is in use is among the reasons, and before AWS has told it, nothing is ended for it.
+                    case.store_secret()?;
+                    Some(Outcome::NotDue)
+                }
             }
         };
         if let Some(outcome) = outcome {
