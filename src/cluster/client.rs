@@ -2,7 +2,7 @@
 //!
 //! Invariant: no layer retries (kube's own would repeat a call for minutes, POST included), and every request but a
 //! watch ends within a set time, its body included. Called by `cli::run` with a TLS bottom, and by simulations with one
-//! of their own.
+//! of their own; the controller writes through [`led`] alone.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use kube::Client;
 use kube::client::{Body, ConfigExt};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
+
+use super::LeaseHandle;
 
 /// The longest that a request which is no watch may take, from the first byte sent to the last one read.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +30,11 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} s", .0.as_secs())]
 pub(crate) struct TimedOut(Duration);
+
+/// The Lease could end before the write does: nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the Lease could end before the write does")]
+pub(crate) struct LeaseEnding;
 
 /// A client whose requests go to `bottom`. `home` is the namespace that a context names, or the pod's own.
 pub fn over<S, B>(bottom: S, home: impl Into<String>) -> Client
@@ -82,6 +89,24 @@ where
     B::Error: Into<BoxError>,
 {
     Client::new(Deadline { inner: bottom.map_err(Into::into), timeout }, home)
+}
+
+/// As `client`, but a write begins only with enough left of the Lease for all of it. Asked at the bottom and not where a write
+/// is decided: a process that stood still beyond its Lease wakes anywhere between the two.
+pub fn led(client: &Client, lease: &LeaseHandle) -> Client {
+    let home = client.default_namespace().to_owned();
+    let (client, lease) = (client.clone(), lease.clone());
+    let bottom = tower::service_fn(move |request: Request<Body>| {
+        let may_begin = request.method().is_safe() || lease.allows_a_call(REQUEST_TIMEOUT);
+        let client = client.clone();
+        async move {
+            if !may_begin {
+                return Err(BoxError::from(LeaseEnding));
+            }
+            client.send(request).await.map_err(BoxError::from)
+        }
+    });
+    Client::new(bottom, home)
 }
 
 /// Ends every request in time.

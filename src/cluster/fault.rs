@@ -6,7 +6,7 @@
 use kube::core::Status;
 use mes_core::fault::{Fault, FaultKind, Place};
 
-use super::client::TimedOut;
+use super::client::{LeaseEnding, TimedOut};
 
 /// The fault that `error` is. Nothing of its text is kept.
 pub(super) fn of(error: &kube::Error) -> Fault {
@@ -15,6 +15,9 @@ pub(super) fn of(error: &kube::Error) -> Fault {
         kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => (FaultKind::Unsent, "RequestInvalid"),
         kube::Error::Auth(_) => (FaultKind::Unsent, "NoCredentials"),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => (FaultKind::Unknown, "AnswerInvalid"),
+        kube::Error::Service(error) if error.is::<LeaseEnding>() => {
+            return Fault::new(Place::Guard, FaultKind::Unsent, Fault::LEASE_ENDING);
+        }
         kube::Error::Service(error) if error.is::<TimedOut>() => (FaultKind::Unknown, "Timeout"),
         kube::Error::Service(error) if never_connected(error.as_ref()) => (FaultKind::Unsent, "Unreachable"),
         _ => (FaultKind::Unknown, "ConnectionLost"),

@@ -45,7 +45,7 @@ pub use tally::{Line, Tally};
 
 use crate::api::{ManagedExternalSecret, PartnerAccount, Rotation, SecretsManagerStore};
 use crate::aws::{Aws, KeySource, StaticKeys};
-use crate::cluster::{Announcer, Home, LeaseHandle};
+use crate::cluster::{Announcer, Home, LeaseHandle, client};
 use context::{Caches, Context};
 
 /// Reads static AWS keys for the AWS room, which never imports the cluster's.
@@ -67,7 +67,8 @@ impl KeySource for Keys {
 
 /// Runs until `stop`, as leader. The caller waits for the lease, and ends the process when it is lost.
 ///
-/// `cluster` is the UID of namespace `kube-system`. Every call to AWS or a partner begins only while `lease` allows it.
+/// `cluster` is the UID of namespace `kube-system`. Every write, and every call to AWS or a partner, begins only while `lease`
+/// allows it.
 pub async fn run(
     outside: Outside,
     settings: Settings,
@@ -76,6 +77,7 @@ pub async fn run(
     tally: Arc<dyn Tally>,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
+    let outside = Outside { cluster: client::led(&outside.cluster, &lease), ..outside };
     let client = outside.cluster.clone();
     let (wakes, mut woken) = mpsc::unbounded_channel::<ObjectRef<ManagedExternalSecret>>();
     let resources = Controller::new(Api::<ManagedExternalSecret>::all(client.clone()), watcher::Config::default());

@@ -65,6 +65,8 @@ pub struct Fault {
 impl Fault {
     /// The code of an answer that came, but too late to act upon what was seen beside it (PROTOCOL, D).
     pub const TOO_SLOW: &str = "PassLongerThanDeadline";
+    /// The code of a call that did not begin: the Lease could end before it does.
+    pub const LEASE_ENDING: &str = "LeaseEnding";
 
     /// A fault of `kind` at `place` with a short code.
     pub fn new(place: Place, kind: FaultKind, code: &str) -> Self {

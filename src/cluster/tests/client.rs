@@ -1,17 +1,22 @@
 //! The client: what is an absence, what a silence, what a refusal.
 
 use super::{Room, config, target};
-use crate::cluster::client::{connect, over};
-use crate::cluster::{Namespace, Wanted, fault};
+use crate::cluster::client::{connect, led, over};
+use crate::cluster::{LeaseHandle, Namespace, Wanted, fault};
 use http::{Request, Response};
 use http_body_util::Full;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
+use kube::api::{Patch, PatchParams};
 use kube::client::Body;
 use mes_core::fault::FaultKind;
 use mes_core::target::{SecretType, TargetSpec};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 fn spec() -> TargetSpec {
     let nothing = BTreeMap::new;
@@ -72,8 +77,26 @@ async fn an_answer_whose_body_never_ends_is_given_up() {
         >());
         Ok::<_, Infallible>(Response::new(endless))
     });
-    let client = crate::cluster::client::over_within(service, "default", std::time::Duration::from_millis(50));
+    let client = crate::cluster::client::over_within(service, "default", Duration::from_millis(50));
     let error = Api::<Secret>::namespaced(client, "default").get("crm").await.unwrap_err();
     let fault = fault::of(&error);
     assert_eq!((fault.kind, fault.code.as_str()), (FaultKind::Unknown, "Timeout"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_write_is_sent_when_the_lease_could_end_before_it() {
+    let sent = Arc::new(AtomicU32::new(0));
+    let count = sent.clone();
+    let service = tower::service_fn(move |_: Request<Body>| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async { Ok::<_, Infallible>(Response::new(Full::from(r#"{"kind":"Secret","apiVersion":"v1","metadata":{}}"#))) }
+    });
+    let secrets = Api::<Secret>::namespaced(led(&over(service, "default"), &LeaseHandle::just_renewed()), "default");
+    let write = async || secrets.patch("crm", &PatchParams::default(), &Patch::Merge(json!({}))).await;
+    write().await.expect("there is time");
+    tokio::time::advance(Duration::from_secs(6)).await;
+    let fault = fault::of(&write().await.expect_err("less than a write's ten seconds are left"));
+    assert!(fault.surely_nothing_happened(), "{fault}");
+    assert_eq!((fault.code.as_str(), sent.load(Ordering::Relaxed)), ("LeaseEnding", 1));
+    secrets.get("crm").await.expect("what is read changes nothing");
 }
