@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use mes_core::names::{Identity, Namespace, ObjectName, SecretName, TargetName, Uid};
+use mes_core::names::{Identity, Namespace, SecretOfStore, TargetName, Uid};
 use mes_core::scope::{Held, Holding, Older};
 use mes_core::spec::Own;
 
@@ -19,7 +19,7 @@ type Age = (Timestamp, Uid);
 struct Index {
     holdings: BTreeMap<Uid, Holding>,
     identities: BTreeMap<Identity, BTreeSet<Age>>,
-    secrets: BTreeMap<(ObjectName, SecretName), BTreeSet<Age>>,
+    secrets: BTreeMap<SecretOfStore, BTreeSet<Age>>,
     targets: BTreeMap<(Namespace, TargetName), BTreeSet<Age>>,
     /// Who stands back. What for is not kept: some identities are told by values alone.
     standing_back: BTreeMap<Uid, Own>,
@@ -159,6 +159,8 @@ fn remove<K: Ord>(map: &mut BTreeMap<K, BTreeSet<Age>>, key: &K, age: &Age) {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use mes_core::names::{ObjectName, SecretName};
+
     use super::*;
 
     fn holding(namespace: &str, second: i64, uid: &str) -> Holding {
@@ -173,7 +175,10 @@ mod tests {
         Holding {
             own,
             identities: [Identity::parse("host/same").unwrap()].into(),
-            secret: Some((ObjectName::parse("default").unwrap(), SecretName::parse("legacy/same").unwrap())),
+            secret: Some(SecretOfStore {
+                store: ObjectName::parse("default").unwrap(),
+                name: SecretName::parse("legacy/same").unwrap(),
+            }),
             targets: [TargetName::parse("same").unwrap()].into(),
         }
     }
@@ -238,7 +243,7 @@ mod tests {
             let mut one = holding("payments", number, &format!("uid-{number}"));
             let own = SecretName::parse(format!("legacy/{number}")).unwrap();
             one.identities = [Identity::parse(format!("host/{number}")).unwrap()].into();
-            one.secret = one.secret.map(|(store, _)| (store, own));
+            one.secret = one.secret.map(|secret| SecretOfStore { name: own, ..secret });
             one.targets = [TargetName::parse(format!("target-{number}")).unwrap()].into();
             one
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use mes_core::debt::Debt;
 use mes_core::decide::{Step, outlived};
-use mes_core::names::{ObjectName, SecretName};
+use mes_core::names::{ObjectName, SecretOfStore};
 use mes_core::reason::Reason;
 use mes_core::spec::Claim;
 
@@ -30,11 +30,7 @@ const STEPS: usize = 100;
 pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
     let owing = sweep::owing(&context, &store);
     let of_resources = meant(&context);
-    let owing: Vec<_> = owing
-        .into_iter()
-        .map(|(secret, claim, debt)| ((store.clone(), secret), claim, debt))
-        .filter(|(secret, ..)| !of_resources.contains(secret))
-        .collect();
+    let owing: Vec<_> = owing.into_iter().filter(|(secret, ..)| !of_resources.contains(secret)).collect();
     context.tally.owing(&store, owing.len());
     context.sweeps.unpaid.keep(&store, &owing.iter().map(|(secret, ..)| secret).collect::<Vec<_>>());
     // Until then nobody is asked for it.
@@ -42,12 +38,12 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
     let due = owing.into_iter().filter(|(.., debt)| debt.due().is_none_or(|due| due <= now));
     let due = due.filter(|(secret, ..)| context.sweeps.unpaid.is_due(secret));
     let context = &context;
-    let each = async |(secret, claim, debt): ((ObjectName, SecretName), Claim, Debt)| {
+    let each = async |(secret, claim, debt): (SecretOfStore, Claim, Debt)| {
         let _turn = context.sweeps.pays(&secret);
         if let Some(why_not) = paid(context, &secret, &claim, &debt).await
             && context.sweeps.unpaid.failed(&secret, why_not.code(), context.settings.sweep)
         {
-            let (namespace, name, reason) = (&claim.namespace, &secret.1, why_not.code());
+            let (namespace, name, reason) = (&claim.namespace, &secret.name, why_not.code());
             tracing::warn!(%namespace, secret = %name, reason, message = %why_not, "an AWS secret owes a revocation after its resource, which can't be made yet");
         }
     };
@@ -55,12 +51,12 @@ pub(super) async fn pay(context: Arc<Context>, store: ObjectName) {
 }
 
 /// Every secret that a resource of the cluster means.
-fn meant(context: &Context) -> BTreeSet<(ObjectName, SecretName)> {
+fn meant(context: &Context) -> BTreeSet<SecretOfStore> {
     context.caches.resources.state().iter().filter_map(|mes| sweep::secret_of(context, mes)).collect()
 }
 
 /// One pass; why it ended before everything was paid.
-async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Claim, debt: &Debt) -> Option<Reason> {
+async fn paid(context: &Context, secret: &SecretOfStore, claim: &Claim, debt: &Debt) -> Option<Reason> {
     for _ in 0..STEPS {
         // Made again meanwhile.
         if meant(context).contains(secret) || !context.lease.is_leader() {
@@ -68,7 +64,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
         }
         let Some(subject) = Subject::outlived(context, secret, claim, debt) else {
             if context.sweeps.unpaid.failed(secret, "Unreadable", context.settings.sweep) {
-                tracing::warn!(namespace = %claim.namespace, secret = %secret.1, "an AWS secret owes a revocation in words that this version does not read");
+                tracing::warn!(namespace = %claim.namespace, secret = %secret.name, "an AWS secret owes a revocation in words that this version does not read");
             }
             return None;
         };
@@ -91,7 +87,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
                 Err(Step::Act(effect)) => break effect,
                 Err(Step::Wait { reason, .. } | Step::Blocked(reason)) => return Some(reason),
                 Ok(()) => {
-                    tracing::info!(namespace = %claim.namespace, secret = %secret.1, "owes nothing any more");
+                    tracing::info!(namespace = %claim.namespace, secret = %secret.name, "owes nothing any more");
                     context.memory.forget(&claim.uid);
                     context.sweeps.paid(secret);
                     return None;
@@ -105,7 +101,7 @@ async fn paid(context: &Context, secret: &(ObjectName, SecretName), claim: &Clai
         let outcome = perform(context, &subject, &effect).await;
         facts.tried(&effect, &outcome, clock.now());
         context.memory.keep(&claim.uid, facts.tries().clone(), &clock);
-        let (namespace, name, effect) = (&claim.namespace, &secret.1, effect.verb());
+        let (namespace, name, effect) = (&claim.namespace, &secret.name, effect.verb());
         match &outcome {
             Ok(()) => tracing::info!(%namespace, secret = %name, effect, "done after its resource"),
             Err(fault) => {

@@ -12,7 +12,7 @@ use mes_core::debt::Debt;
 use mes_core::facts::{Facts, Glimpse};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
-use mes_core::names::{ObjectName, SecretName, Uid};
+use mes_core::names::{ObjectName, SecretName, SecretOfStore, Uid};
 use mes_core::reason::Reason;
 use mes_core::scope::{Debts, Holding, Named, Older, Reference, Written};
 use mes_core::spec::{Claim, Own, Resource};
@@ -106,13 +106,8 @@ impl Subject {
     /// What is left of a resource on its AWS secret: as the sealed debt says, granted anew, and younger than every resource, so
     /// that none of those that live is kept from anything, and nothing that one of them holds is touched. `None`: a debt of
     /// another version of us.
-    pub(super) fn outlived(
-        context: &Context,
-        (store, secret): &(ObjectName, SecretName),
-        claim: &Claim,
-        debt: &Debt,
-    ) -> Option<Self> {
-        let mes: ManagedExternalSecret = serde_json::from_value(wire_of_a_debt(store, secret, claim, debt)).ok()?;
+    pub(super) fn outlived(context: &Context, secret: &SecretOfStore, claim: &Claim, debt: &Debt) -> Option<Self> {
+        let mes: ManagedExternalSecret = serde_json::from_value(wire_of_a_debt(secret, claim, debt)).ok()?;
         let namespace = context.caches.namespaces.get(&ObjectRef::new(claim.namespace.as_str()));
         let namespace = namespace.filter(|found| found.metadata.uid.as_deref() == Some(claim.namespace_uid.as_str()));
         let labels = namespace.as_ref().map(|found| found.metadata.labels.clone().unwrap_or_default());
@@ -151,13 +146,13 @@ impl Subject {
 }
 
 /// As its team might have written it: what else it said is not needed to pay.
-fn wire_of_a_debt(store: &ObjectName, secret: &SecretName, claim: &Claim, debt: &Debt) -> serde_json::Value {
+fn wire_of_a_debt(secret: &SecretOfStore, claim: &Claim, debt: &Debt) -> serde_json::Value {
     let name = claim.owner.rsplit_once('/').map_or("", |(_, name)| name);
-    let own_name = claim.owner == secret.as_str();
+    let own_name = claim.owner == secret.name.as_str();
     let store_ref = if own_name {
-        json!({"name": store.as_str()})
+        json!({"name": secret.store.as_str()})
     } else {
-        json!({"name": store.as_str(), "secretName": secret.as_str()})
+        json!({"name": secret.store.as_str(), "secretName": secret.name.as_str()})
     };
     let onboard = if own_name { json!({"fromSecret": {"name": name}}) } else { json!({"adopt": {}}) };
     let account = debt.account.as_ref().map(|account| json!({"name": account.as_str()}));
@@ -249,7 +244,8 @@ fn asked(
         SecretName::parse(format!("{}/{}/{}", store.prefix, own.namespace, own.name)).ok()
     };
     let secret = written.zip(store).and_then(|(written, store)| {
-        Some((written.store.clone(), written.secret_name.clone().or_else(|| path(store))?))
+        let name = written.secret_name.clone().or_else(|| path(store))?;
+        Some(SecretOfStore { store: written.store.clone(), name })
     });
     Holding { secret, ..parse::holding(mes, own.clone(), None) }
 }

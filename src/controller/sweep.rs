@@ -13,7 +13,7 @@ use kube::runtime::reflector::ObjectRef;
 use mes_core::debt::Debt;
 use mes_core::facts::{StoreSecret, SweepLine};
 use mes_core::fault::{Fault, FaultKind, Place};
-use mes_core::names::{AccountId, ObjectName, SecretName};
+use mes_core::names::{AccountId, ObjectName, SecretName, SecretOfStore};
 use mes_core::scope::{AdminReference, Store};
 use mes_core::spec::{Access, Claim, Own};
 use mes_core::status::{self, Truth};
@@ -37,7 +37,7 @@ pub(super) struct Sweeps {
     stores: Mutex<BTreeMap<ObjectName, Known>>,
     accounts: Mutex<BTreeMap<ObjectName, Option<Fault>>>,
     /// Secrets whose debt is being paid right now.
-    paying: Mutex<BTreeSet<(ObjectName, SecretName)>>,
+    paying: Mutex<BTreeSet<SecretOfStore>>,
     /// What secrets owe and could not be paid.
     pub(super) unpaid: Unpaid,
     wakes: Wakes,
@@ -102,22 +102,21 @@ impl Sweeps {
     }
 
     /// Whether what a secret owes after its resource is being paid right now: whoever takes it back waits for that.
-    pub(super) fn is_being_paid(&self, secret: &(ObjectName, SecretName)) -> bool {
+    pub(super) fn is_being_paid(&self, secret: &SecretOfStore) -> bool {
         self.paying.lock().unwrap_or_else(PoisonError::into_inner).contains(secret)
     }
 
     /// Says so until what is given is dropped.
-    pub(super) fn pays(&self, secret: &(ObjectName, SecretName)) -> impl Drop {
+    pub(super) fn pays(&self, secret: &SecretOfStore) -> impl Drop {
         self.paying.lock().unwrap_or_else(PoisonError::into_inner).insert(secret.clone());
         Paying(self, secret.clone())
     }
 
     /// The secret owes nothing any more.
-    pub(super) fn paid(&self, owing: &(ObjectName, SecretName)) {
+    pub(super) fn paid(&self, owing: &SecretOfStore) {
         self.unpaid.paid(owing);
-        let (store, secret) = owing;
         let mut stores = self.lock();
-        let line = stores.get_mut(store).and_then(|known| known.lines.as_mut()?.get_mut(secret));
+        let line = stores.get_mut(&owing.store).and_then(|known| known.lines.as_mut()?.get_mut(&owing.name));
         if let Some(line) = line {
             line.debt = None;
         }
@@ -146,7 +145,7 @@ impl Sweeps {
     }
 }
 
-struct Paying<'a>(&'a Sweeps, (ObjectName, SecretName));
+struct Paying<'a>(&'a Sweeps, SecretOfStore);
 
 impl Drop for Paying<'_> {
     fn drop(&mut self) {
@@ -251,8 +250,8 @@ fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, Sweep
     let arn = |lines: Option<&BTreeMap<SecretName, SweepLine>>, secret: &SecretName| lines?.get(secret)?.arn.clone();
     let found = |secret: &SecretName| arn(before.as_ref(), secret) != arn(Some(&lines), secret);
     let accounts = context.caches.accounts.state().into_iter();
-    let accounts =
-        accounts.filter(|account| admin_secret(account).is_some_and(|(of, secret)| of == *store && found(&secret)));
+    let accounts = accounts
+        .filter(|account| admin_secret(account).is_some_and(|secret| secret.store == *store && found(&secret.name)));
     let accounts: BTreeSet<String> = accounts.map(|account| account.name_any()).collect();
     if accounts.is_empty() {
         return;
@@ -267,23 +266,23 @@ fn take(context: &Context, store: &ObjectName, lines: BTreeMap<SecretName, Sweep
 
 fn wake(context: &Context, store: &ObjectName, which: impl Fn(&SecretName) -> bool) {
     for mes in context.caches.resources.state() {
-        if secret_of(context, &mes).is_some_and(|(of, secret)| of == *store && which(&secret)) {
+        if secret_of(context, &mes).is_some_and(|secret| secret.store == *store && which(&secret.name)) {
             let _ = context.sweeps.wakes.send(ObjectRef::from_obj(&*mes));
         }
     }
 }
 
 /// The secrets of a store that owe something after their resource, as its last sweep saw them.
-pub(super) fn owing(context: &Context, store: &ObjectName) -> Vec<(SecretName, Claim, Debt)> {
+pub(super) fn owing(context: &Context, store: &ObjectName) -> Vec<(SecretOfStore, Claim, Debt)> {
     let stores = context.sweeps.lock();
     let lines = stores.get(store).and_then(|known| known.lines.as_ref());
     let owing = lines.into_iter().flatten().filter(|(_, line)| !line.scheduled_for_deletion);
     let owing = owing.filter_map(|(secret, line)| Some((secret.clone(), line.debt.clone()?)));
-    owing.map(|(secret, (claim, debt))| (secret, claim, debt)).collect()
+    owing.map(|(name, (claim, debt))| (SecretOfStore { store: store.clone(), name }, claim, debt)).collect()
 }
 
 /// Which secret of which store a resource means, as far as that can be told without its grants.
-pub(super) fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<(ObjectName, SecretName)> {
+pub(super) fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Option<SecretOfStore> {
     let reference = mes.spec.store_ref.as_ref();
     let store = reference.map_or("default", |reference| reference.name.as_str());
     let explicit = reference.and_then(|reference| reference.secret_name.clone());
@@ -294,7 +293,7 @@ pub(super) fn secret_of(context: &Context, mes: &ManagedExternalSecret) -> Optio
             format!("{prefix}/{}/{}", mes.namespace()?, mes.name_any())
         }
     };
-    Some((ObjectName::parse(store).ok()?, SecretName::parse(name).ok()?))
+    Some(SecretOfStore { store: ObjectName::parse(store).ok()?, name: SecretName::parse(name).ok()? })
 }
 
 /// Names that carry no claim of ours: observed, about to be adopted, or an account's admin credential.
@@ -307,16 +306,16 @@ fn named(context: &Context, store: &Store) -> BTreeSet<SecretName> {
     explicit
         .filter_map(|mes| secret_of(context, mes))
         .chain(admins)
-        .filter(|(of, _)| *of == store.name)
-        .map(|(_, secret)| secret)
+        .filter(|secret| secret.store == store.name)
+        .map(|secret| secret.name)
         .collect()
 }
 
 /// Which secret of which store holds an account's admin credential, where one does.
-fn admin_secret(account: &PartnerAccount) -> Option<(ObjectName, SecretName)> {
+fn admin_secret(account: &PartnerAccount) -> Option<SecretOfStore> {
     let reference = account.spec.admin.as_ref()?.store_ref.as_ref()?;
     let store = ObjectName::parse(reference.name.as_str()).ok()?;
-    Some((store, SecretName::parse(reference.secret_name.as_str()).ok()?))
+    Some(SecretOfStore { store, name: SecretName::parse(reference.secret_name.as_str()).ok()? })
 }
 
 /// Where IAM forbids the list: one Describe a secret. Fails if that is forbidden too, for every one of them.
@@ -324,20 +323,20 @@ async fn described(context: &Context, store: &Store) -> Result<BTreeMap<SecretNa
     let mut lines = BTreeMap::new();
     let (mut answered, mut denied) = (false, None);
     for mes in context.caches.resources.state() {
-        let Some((_, secret)) = secret_of(context, &mes).filter(|(of, _)| *of == store.name) else { continue };
+        let Some(secret) = secret_of(context, &mes).filter(|secret| secret.store == store.name) else { continue };
         let Ok(subject) = Subject::cached(context, &mes) else { continue };
         let Ok(asked) = subject.reach.store() else { continue };
         match asked.describe().await {
             Ok(Some(seen)) => {
                 answered = true;
-                lines.insert(secret, (&seen).into());
+                lines.insert(secret.name, (&seen).into());
             }
             Ok(None) => answered = true,
             // Unknown is not absent: what was known stays.
             Err(fault) => {
                 denied = denied.or(Some(fault).filter(|fault| fault.kind == FaultKind::Denied));
-                if let Some(line) = context.sweeps.line(&store.name, &secret) {
-                    lines.insert(secret, line);
+                if let Some(line) = context.sweeps.line(&store.name, &secret.name) {
+                    lines.insert(secret.name, line);
                 }
             }
         }

@@ -7,18 +7,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mes_core::names::{ObjectName, SecretName};
+use mes_core::names::{ObjectName, SecretOfStore};
 use tokio::time::Instant;
-
-/// A secret of a store.
-type Owing = (ObjectName, SecretName);
 
 /// The longest until it is tried again, and until people are told of the same once more.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Of this process alone: the next one tries all at once.
 #[derive(Debug, Default)]
-pub(super) struct Unpaid(Mutex<BTreeMap<Owing, Tried>>);
+pub(super) struct Unpaid(Mutex<BTreeMap<SecretOfStore, Tried>>);
 
 #[derive(Debug)]
 struct Tried {
@@ -30,12 +27,12 @@ struct Tried {
 
 impl Unpaid {
     /// Whether it is to be tried now.
-    pub(super) fn is_due(&self, owing: &Owing) -> bool {
+    pub(super) fn is_due(&self, owing: &SecretOfStore) -> bool {
         self.lock().get(owing).is_none_or(|tried| tried.next <= Instant::now())
     }
 
     /// It could not be paid, for this reason (a code). Gives whether to tell people. `sweep`: from one sweep to the next.
-    pub(super) fn failed(&self, owing: &Owing, why: &'static str, sweep: Duration) -> bool {
+    pub(super) fn failed(&self, owing: &SecretOfStore, why: &'static str, sweep: Duration) -> bool {
         let now = Instant::now();
         let mut all = self.lock();
         let before = all.get(owing).filter(|tried| tried.why == why);
@@ -46,12 +43,12 @@ impl Unpaid {
     }
 
     /// Forgets all of this store but those.
-    pub(super) fn keep(&self, store: &ObjectName, those: &[&Owing]) {
-        self.lock().retain(|owing, _| owing.0 != *store || those.contains(&owing));
+    pub(super) fn keep(&self, store: &ObjectName, those: &[&SecretOfStore]) {
+        self.lock().retain(|owing, _| owing.store != *store || those.contains(&owing));
     }
 
     /// It was paid.
-    pub(super) fn paid(&self, owing: &Owing) {
+    pub(super) fn paid(&self, owing: &SecretOfStore) {
         self.lock().remove(owing);
     }
 
@@ -61,19 +58,22 @@ impl Unpaid {
         self.lock().values_mut().for_each(|tried| (tried.wait, tried.next) = (Duration::ZERO, now));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Owing, Tried>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SecretOfStore, Tried>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mes_core::names::SecretName;
+
     use super::*;
 
     const SWEEP: Duration = Duration::from_secs(300);
 
-    fn owing(name: &str) -> Owing {
-        (ObjectName::parse("default").expect("a name"), SecretName::parse(name).expect("a name"))
+    fn owing(name: &str) -> SecretOfStore {
+        let store = ObjectName::parse("default").expect("a name");
+        SecretOfStore { store, name: SecretName::parse(name).expect("a name") }
     }
 
     #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ mod tests {
         assert!(!unpaid.failed(&one, "StoreUnreachable", SWEEP), "told already");
         unpaid.paid(&one);
         assert!(unpaid.failed(&one, "StoreUnreachable", SWEEP), "owed anew");
-        unpaid.keep(&one.0, &[&one]);
+        unpaid.keep(&one.store, &[&one]);
         assert!(unpaid.failed(&other, "StoreUnreachable", SWEEP), "a person took it off meanwhile");
         assert!(!unpaid.failed(&one, "StoreUnreachable", SWEEP));
     }

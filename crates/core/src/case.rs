@@ -182,7 +182,13 @@ impl<'a> Case<'a> {
 
     /// Holds once every call older than this record is over: 2 D + settling since this process first saw it.
     pub fn over(self, mark: &Mark, reason: Reason) -> Verdict {
-        let over = later(later(self.first_saw(mark), self.bounds().deadline * 2), self.settling());
+        self.over_by(mark, SignedDuration::ZERO, reason)
+    }
+
+    /// The same, and `more` time beyond it.
+    pub fn over_by(self, mark: &Mark, more: SignedDuration, reason: Reason) -> Verdict {
+        let calls = later(self.first_saw(mark), self.bounds().deadline * 2);
+        let over = later(later(calls, self.settling()), more);
         if self.now >= over { Ok(()) } else { Err(Step::Wait { reason, until: Some(over) }) }
     }
 
@@ -195,14 +201,6 @@ impl<'a> Case<'a> {
     fn settling(self) -> SignedDuration {
         let asked = self.resource.contract().and_then(|contract| contract.settling).unwrap_or_default();
         asked.max(self.bounds().settling)
-    }
-
-    /// As [`Case::over`], and `more` time beyond it.
-    pub fn over_by(self, mark: &Mark, more: SignedDuration, reason: Reason) -> Verdict {
-        self.over(mark, reason.clone())?;
-        let until = later(self.first_saw(mark), more);
-        let settled = later(later(until, self.bounds().deadline * 2), self.settling());
-        if self.now >= settled { Ok(()) } else { Err(Step::Wait { reason, until: Some(settled) }) }
     }
 
     /// When this process first saw a record.

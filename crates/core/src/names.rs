@@ -88,6 +88,15 @@ names! {
     Slot: "1 to 128 printable characters", |text| within(text, 1, 128, |c| c.is_ascii_graphic());
 }
 
+/// An AWS secret by the SecretsManagerStore that it is in. Names are unique in one account and region alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretOfStore {
+    /// The SecretsManagerStore.
+    pub store: ObjectName,
+    /// Its name in AWS.
+    pub name: SecretName,
+}
+
 impl VersionId {
     /// The version that attempt `attempt` of the Rotation with `uid` writes: `<uid>-<attempt>`, 38 to 42 characters,
     /// so that a restart repeats the same `ClientRequestToken`, and a person can read it.

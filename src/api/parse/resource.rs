@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use kube::ResourceExt;
 use mes_core::fault::Fault;
-use mes_core::names::{Identity, KmsKey, Namespace, ObjectName, Region, SecretName, TargetName, Uid, VersionId};
+use mes_core::names::{
+    Identity, KmsKey, Namespace, ObjectName, Region, SecretName, SecretOfStore, TargetName, Uid, VersionId,
+};
 use mes_core::partner::Engine;
 use mes_core::reason::Reason;
 use mes_core::scope::{self, First, Frame, Holding, Named, Source, Written, WrittenPartner, WrittenRotation};
@@ -45,10 +47,11 @@ pub fn holding(mes: &api::ManagedExternalSecret, own: Own, spec: Option<&Spec>) 
     let store = mes.spec.store_ref.as_ref().map_or("default", |store| &store.name);
     let remembered_secret = || SecretName::parse(status.secret.as_ref()?.name.clone()).ok();
     let secret = spec.map(|spec| spec.scope.store_secret.name.clone()).or_else(remembered_secret);
+    let secret_of_store = ObjectName::parse(store).ok().zip(secret).map(|(store, name)| SecretOfStore { store, name });
     Holding {
         own,
         identities: resolved.chain(remembered).collect(),
-        secret: ObjectName::parse(store).ok().zip(secret).filter(|_| mes.spec.onboard.observe.is_none()),
+        secret: secret_of_store.filter(|_| mes.spec.onboard.observe.is_none()),
         targets: mes.spec.targets.iter().filter_map(|target| TargetName::parse(&target.name).ok()).collect(),
     }
 }

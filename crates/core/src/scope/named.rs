@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::grants::Audience;
-use crate::names::{AccountId, Arn, Identity, KmsKey, ObjectName, Region, RoleArn, SecretName, TargetName, Uid};
+use crate::names::{
+    AccountId, Arn, Identity, KmsKey, ObjectName, Region, RoleArn, SecretName, SecretOfStore, TargetName, Uid,
+};
 use crate::partner::{Parameters, PartnerType};
 use crate::spec::Own;
 
@@ -58,8 +60,8 @@ pub struct Named<'a> {
 pub struct Older {
     /// Identities at partners, of the whole cluster.
     pub identities: Held,
-    /// Secrets by store, of resources that manage them (not those that observe), of the whole cluster.
-    pub secrets: BTreeSet<(ObjectName, SecretName)>,
+    /// Secrets, of resources that manage them (not those that observe), of the whole cluster.
+    pub secrets: BTreeSet<SecretOfStore>,
     /// Targets, of the resource's own namespace.
     pub targets: BTreeSet<TargetName>,
 }
@@ -99,8 +101,8 @@ pub struct Holding {
     pub own: Own,
     /// Its identities, by its parameters and by what its status remembers of its value.
     pub identities: BTreeSet<Identity>,
-    /// Its secret, by store; absent if it only observes.
-    pub secret: Option<(ObjectName, SecretName)>,
+    /// Its secret; absent if it only observes.
+    pub secret: Option<SecretOfStore>,
     /// Its targets.
     pub targets: BTreeSet<TargetName>,
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::grants::Audience;
 use super::pattern::Pattern;
 use super::{Granted, Named, Reference, Source, Store, Written};
-use crate::names::{KmsKey, ObjectName, Region, SecretName};
+use crate::names::{KmsKey, ObjectName, Region, SecretName, SecretOfStore};
 use crate::reason::Reason;
 use crate::spec::{Access, Claim, Own, RemoteSecret, WantedRegion};
 
@@ -39,7 +39,7 @@ pub(super) fn secret(
     let key =
         written.regions.iter().find(|region| region.name == store.region).and_then(|region| region.kms_key.clone());
     let secret = remote(own, store, name, key.or_else(|| store.kms_key.clone()), read_only);
-    let held = (store.name.clone(), secret.name.clone());
+    let held = SecretOfStore { store: store.name.clone(), name: secret.name.clone() };
     if !read_only && named.older.secrets.contains(&held) {
         return Err(Reason::SecretOwnedByAnother(secret.name));
     }

@@ -278,10 +278,10 @@ fn a_resource_holds_what_it_resolved_to_and_what_its_status_remembers() {
     let holding = |spec| super::holding(&mes, own(&mes, &uid("cluster"), &uid("namespace")).unwrap(), spec);
     let unserved = holding(None);
     assert_eq!(unserved.identities.iter().map(|each| each.as_str()).collect::<Vec<_>>(), ["acme.bigid.cloud/x"]);
-    assert_eq!(unserved.secret.as_ref().unwrap().1.as_str(), "prod/payments/former");
+    assert_eq!(unserved.secret.as_ref().unwrap().name.as_str(), "prod/payments/former");
     assert_eq!(unserved.targets.iter().map(|each| each.as_str()).collect::<Vec<_>>(), ["crm"]);
     let resource = served(&mes, &store(granting()));
-    assert_eq!(holding(resource.spec.as_ref().ok()).secret.unwrap().1.as_str(), "prod/payments/crm");
+    assert_eq!(holding(resource.spec.as_ref().ok()).secret.unwrap().name.as_str(), "prod/payments/crm");
     let mut observing = mes.clone();
     observing.spec.onboard = api::Onboard { observe: Some(api::Observe {}), ..api::Onboard::default() };
     let own = own(&observing, &uid("cluster"), &uid("namespace")).unwrap();

@@ -150,7 +150,9 @@ pub(super) const REFUSED: &[Row] = &[
         || existing(Source::Adopt, "legacy/mail"),
         |w| {
             w.store().grants[0].manage = vec!["legacy/*".into()];
-            w.older.secrets.extend([(object("default"), SecretName::parse("legacy/mail").unwrap())]);
+            w.older
+                .secrets
+                .insert(SecretOfStore { store: object("default"), name: SecretName::parse("legacy/mail").unwrap() });
         },
     ),
 ];

@@ -108,7 +108,10 @@ fn an_existing_secret_is_adopted_or_observed_by_its_own_grant() {
     assert_eq!(spec.scope.store_secret.claim.owner, "prod/payments/orders");
     let mut observed = existing(Source::Observe, "shared/mail");
     observed.store().grants[0].observe = vec!["shared/*".into()];
-    observed.older.secrets.extend([(object("default"), SecretName::parse("shared/mail").unwrap())]);
+    observed
+        .older
+        .secrets
+        .insert(SecretOfStore { store: object("default"), name: SecretName::parse("shared/mail").unwrap() });
     let spec = observed.spec();
     assert!(spec.scope.store_secret.read_only && matches!(spec.rotation.engine, Engine::None), "reading takes nothing");
 }
