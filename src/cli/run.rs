@@ -229,7 +229,7 @@ async fn operate(arguments: Arguments) -> Result<(), Problem> {
     metrics.set_leader(true);
     tracing::info!("leading");
     // As leader alone: two that start at once must not make two keys.
-    let seal = match seal::seal(&cluster, &settings.home, &*random).await {
+    let seal = match seal::seal(&client::led(&cluster, &lease), &settings.home, &*random).await {
         Ok(seal) => seal,
         Err(problem) => {
             campaign.release().await;

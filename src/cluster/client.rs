@@ -2,7 +2,7 @@
 //!
 //! Invariant: no layer retries (kube's own would repeat a call for minutes, POST included), and every request but a
 //! watch ends within a set time, its body included. Called by `cli::run` with a TLS bottom, and by simulations with one
-//! of their own; the controller writes through [`led`] alone.
+//! of their own; who leads writes through [`led`] alone.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
