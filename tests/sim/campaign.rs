@@ -286,17 +286,17 @@ pub(crate) fn pairs(size: &Size) -> Outcome {
     all(size, "pairs", tasks)
 }
 
-/// What people do right after any call of these scenarios.
-pub(crate) fn interfered(size: &Size, campaign: &str, hand: Hand, scenarios: Vec<Scenario>) -> Outcome {
+/// What happens right after the effect of any call of these scenarios.
+pub(crate) fn interfered(size: &Size, campaign: &str, fate: &Fate, scenarios: Vec<Scenario>) -> Outcome {
     let mut tasks = Vec::new();
     for scenario in scenarios {
         let setup = Setup { seed: 1, plan: Plan::Calm, scenario, silence: CHECKS, sabotage: None };
         let calm = std::sync::Arc::new(run(setup.clone()));
         for (number, _) in telling(&calm.steps) {
-            let plan = Plan::one(number, Fate::Then(hand));
+            let plan = Plan::one(number, fate.clone());
             let how = format!("--scenario {} --at {}", setup.scenario.name, plan.schedule());
             // A quarter of an hour without the key explains what is tried again meanwhile.
-            let calm = (hand != Hand::Key).then(|| calm.clone());
+            let calm = (*fate != Fate::Then(Hand::Key)).then(|| calm.clone());
             tasks.push(Task { how, setup: Setup { plan, ..setup.clone() }, calm, twice: false });
         }
     }

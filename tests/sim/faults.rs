@@ -2,7 +2,8 @@
 //!
 //! Invariant: the same seed gives the same fates. Names as in the catalogue of faults (F1 crash before, F2 after the effect,
 //! F3 after the reply, F4 lost reply, F5 late effect, F6 throttled, F7 refused with or without effect, F8 denied, F17 conflict).
-//! What lasts longer than a call (F11, F13, F18-F22, F24) are steps of a scenario, or a cell's own habits (F10, F11).
+//! What lasts longer than a call (F11, F13, F18-F22, F24) are steps of a scenario, or a cell's own habits (F10, F11); of F22 also
+//! that a process stands still at a call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,8 @@ pub(crate) enum Fate {
     CrashAfterEffect,
     CrashAfterReply,
     LostReply,
+    /// The process stands still between the effect and the answer for longer than its Lease, and wakes.
+    StandsStill,
     Late(SignedDuration),
     Refused {
         status: u16,
@@ -47,6 +50,7 @@ impl fmt::Display for Fate {
             Self::CrashAfterEffect => f.write_str("crash after the effect"),
             Self::CrashAfterReply => f.write_str("crash after the reply"),
             Self::LostReply => f.write_str("the reply is lost"),
+            Self::StandsStill => f.write_str("the process stands still before the reply"),
             Self::Late(by) => write!(f, "the effect comes {} s late", by.as_secs()),
             Self::Refused { status, effect: false } => write!(f, "refused with {status}"),
             Self::Refused { status, effect: true } => write!(f, "done and refused with {status}"),
@@ -58,13 +62,14 @@ impl fmt::Display for Fate {
 
 impl Fate {
     /// Those of the exhaustive campaigns, by their names in the catalogue.
-    const NAMED: [(&str, Self); 6] = [
+    const NAMED: [(&str, Self); 7] = [
         ("F1", Self::CrashBefore),
         ("F2", Self::CrashAfterEffect),
         ("F3", Self::CrashAfterReply),
         ("F4", Self::LostReply),
         ("F13", Self::Then(Hand::Stranger)),
         ("F14", Self::Then(Hand::Key)),
+        ("F22", Self::StandsStill),
     ];
 
     fn name(&self) -> &'static str {

@@ -26,10 +26,11 @@ pub(crate) async fn operate(process: Process, cluster: Uid) {
     let identity = lease::identity(&format!("mes-{}", process.number), &process);
     let named = lease::Settings { namespace: home.clone(), name: ObjectName::parse("mes").expect("a name"), identity };
     let mut campaign = Campaign::start(client::over(process.clone(), HOME), named, clock.clone());
+    let lease = campaign.handle();
     if !campaign.handle().leads().await {
         return;
     }
-    let Ok(seal) = seal::seal(&cluster_client, &home, &process).await else {
+    let Ok(seal) = seal::seal(&client::led(&cluster_client, &lease), &home, &process).await else {
         // As `mes run`: it ends, and is started again.
         process.world.kill(process.number);
         return;
@@ -43,7 +44,6 @@ pub(crate) async fn operate(process: Process, cluster: Uid) {
         random: Arc::new(process.clone()),
         seal,
     };
-    let lease = campaign.handle();
     let stop = std::future::pending();
     tokio::select! {
         biased;

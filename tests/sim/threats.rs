@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::campaign::{self, Size};
-use crate::faults::Hand;
+use crate::faults::{Fate, Hand};
 use crate::scenario::{self, Scenario, Step};
 use crate::undisturbed;
 
@@ -30,14 +30,16 @@ fn t42_a_persons_credential_made_at_any_point_of_a_rotation_is_never_ended() {
     let began = Instant::now();
     let names = ["SynTag", "SynTagSlow", "SynDiff", "SynLagDiff"].map(|cell| format!("mint-and-rotate/{cell}"));
     let scenarios = scenario::all().into_iter().filter(|each| names.contains(&each.name)).collect();
-    assert!(campaign::interfered(&Size::of_environment(), "t42", Hand::Stranger, scenarios).told("t42", began));
+    assert!(
+        campaign::interfered(&Size::of_environment(), "t42", &Fate::Then(Hand::Stranger), scenarios).told("t42", began)
+    );
 }
 
 #[test]
 fn t60_a_key_that_is_disabled_at_any_point_of_a_rotation_revokes_nothing_and_holds_nothing_up_for_ever() {
     let began = Instant::now();
     let scenarios = ["SynTag", "SynSlots", "SynGrace"].map(scenario::keyed).into();
-    assert!(campaign::interfered(&Size::of_environment(), "t60", Hand::Key, scenarios).told("t60", began));
+    assert!(campaign::interfered(&Size::of_environment(), "t60", &Fate::Then(Hand::Key), scenarios).told("t60", began));
 }
 
 #[test]
@@ -45,4 +47,15 @@ fn t62_two_leaders_at_once_break_nothing() {
     let began = Instant::now();
     let scenarios = campaign::served().0.into_iter().map(scenario::two_leaders).collect();
     assert!(campaign::each(&Size::of_environment(), "t62", scenarios).told("t62", began));
+}
+
+#[test]
+fn t62_a_process_that_stands_still_beyond_its_lease_at_any_call_begins_nothing_when_it_wakes() {
+    let began = Instant::now();
+    let kinds = ["mint-and-rotate/", "target/", "regions/", "delete/"];
+    let cells = ["SynTag", "SynDiff", "SynSlots", "SynInPlace", "SynGrace"];
+    let names: Vec<String> = kinds.iter().flat_map(|kind| cells.map(|cell| format!("{kind}{cell}"))).collect();
+    let scenarios = scenario::all().into_iter().filter(|each| names.contains(&each.name)).collect();
+    let outcome = campaign::interfered(&Size::of_environment(), "standing still", &Fate::StandsStill, scenarios);
+    assert!(outcome.told("standing still", began));
 }

@@ -4,12 +4,16 @@
 //! by every checker. Time is the paused clock of the process's runtime on top of when that began.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use jiff::{SignedDuration, Timestamp};
+use mes_core::lease::LEASE_DURATION;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 use sandbox::Sandbox;
@@ -64,6 +68,8 @@ pub(crate) struct Inner {
     /// When the last fault struck a call.
     pub(crate) struck: Option<Timestamp>,
     alive: BTreeSet<u32>,
+    /// Processes that stood still for longer than their Lease, and at which call.
+    overslept: BTreeMap<u32, String>,
     late: BTreeMap<(Timestamp, u64), (u32, Named, Call)>,
     /// What stands between the operator and the world, where the checkers are on trial.
     pub(crate) sabotage: Option<Sabotage>,
@@ -98,6 +104,7 @@ impl World {
             changes: Vec::new(),
             struck: None,
             alive: BTreeSet::new(),
+            overslept: BTreeMap::new(),
             late: BTreeMap::new(),
             sabotage: None,
             collected: 0,
@@ -231,6 +238,10 @@ impl World {
         if fate == Fate::CrashAfterEffect {
             return self.crash(process).await;
         }
+        if fate == Fate::StandsStill {
+            self.stand_still(process, &named);
+            return answer;
+        }
         tokio::time::sleep(back).await;
         if !self.lives(process) {
             return std::future::pending().await;
@@ -240,6 +251,15 @@ impl World {
             self.kill(process);
         }
         answer
+    }
+
+    /// The whole process stands still beyond its Lease, and goes on right here: who asked has its answer before anybody else
+    /// learns how late it is.
+    fn stand_still(&self, process: u32, at: &Named) {
+        self.lock().overslept.insert(process, at.verb.clone());
+        let mut waker = Context::from_waker(Waker::noop());
+        // The first poll puts the clock forward; what follows it would let all others go first.
+        let _ = pin!(tokio::time::advance(LEASE_DURATION + Duration::from_secs(5))).poll(&mut waker);
     }
 
     /// A call about the Lease: no step, and nothing ever strikes it but the death of who asks.
@@ -270,7 +290,7 @@ impl World {
         let inner = &mut *inner;
         inner.settle(now);
         let (reply, told) = match fate {
-            Fate::Fine | Fate::CrashBefore | Fate::CrashAfterEffect | Fate::CrashAfterReply => {
+            Fate::Fine | Fate::CrashBefore | Fate::CrashAfterEffect | Fate::CrashAfterReply | Fate::StandsStill => {
                 let reply = inner.act(process, named, call, now);
                 let told = status(&reply);
                 (Some(reply), told)
@@ -330,6 +350,12 @@ impl World {
     }
 }
 
+/// Whether a call only ends what began with the one before it: a session of AWS is had for one operation, and the value that
+/// a partner shows once is stored come what may. PROTOCOL takes both for calls that come late.
+fn completes(before: &str, named: &Named) -> bool {
+    before == "sm.sts" && named.door == Door::Aws || before == "partner.create" && named.verb == "sm.PutSecretValue"
+}
+
 struct Begun {
     number: u64,
     fate: Fate,
@@ -344,6 +370,9 @@ impl Inner {
         }
         if !named.counts {
             return Some(Begun { number: 0, fate: Fate::Fine, there: Duration::from_millis(1), back: Duration::ZERO });
+        }
+        if self.overslept.get(&process).is_some_and(|at| named.mutates && !completes(at, named)) {
+            self.report(now, "L5", format!("{} {} begins after the Lease is over", named.verb, named.about));
         }
         self.calls += 1;
         self.last = now;

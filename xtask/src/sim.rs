@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "seeds")]
     scenario: Option<String>,
     /// One schedule of a scenario, with its whole trace: calls by number, each with a fault (F1 crash before it, F2 after
-    /// its effect, F3 after its answer, F4 its answer is lost); empty: undisturbed
+    /// its effect, F3 after its answer, F4 its answer is lost, F22 the process stands still before it); empty: undisturbed
     #[arg(long, value_name = "386:F2,401:F4", requires = "scenario")]
     at: Option<String>,
     /// Whether each way to break a rule is caught by its checker; with `--scenario S15`: those with this in their names
