@@ -257,9 +257,9 @@ impl World {
     /// learns how late it is.
     fn stand_still(&self, process: u32, at: &Named) {
         self.lock().overslept.insert(process, at.verb.clone());
-        let mut waker = Context::from_waker(Waker::noop());
+        let mut nobody = Context::from_waker(Waker::noop());
         // The first poll puts the clock forward; what follows it would let all others go first.
-        let _ = pin!(tokio::time::advance(LEASE_DURATION + Duration::from_secs(5))).poll(&mut waker);
+        let _ = pin!(tokio::time::advance(LEASE_DURATION + Duration::from_secs(5))).poll(&mut nobody);
     }
 
     /// A call about the Lease: no step, and nothing ever strikes it but the death of who asks.
