@@ -26,8 +26,8 @@ pub(crate) async fn operate(process: Process, cluster: Uid) {
     let identity = lease::identity(&format!("mes-{}", process.number), &process);
     let named = lease::Settings { namespace: home.clone(), name: ObjectName::parse("mes").expect("a name"), identity };
     let mut campaign = Campaign::start(client::over(process.clone(), HOME), named, clock.clone());
-    let lease = campaign.handle();
-    if !campaign.handle().leads().await {
+    let mut lease = campaign.handle();
+    if !lease.leads().await {
         return;
     }
     let Ok(seal) = seal::seal(&client::led(&cluster_client, &lease), &home, &process).await else {
