@@ -15,9 +15,7 @@ pub(super) fn of(error: &kube::Error) -> Fault {
         kube::Error::BuildRequest(_) | kube::Error::HttpError(_) => (FaultKind::Unsent, "RequestInvalid"),
         kube::Error::Auth(_) => (FaultKind::Unsent, "NoCredentials"),
         kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => (FaultKind::Unknown, "AnswerInvalid"),
-        kube::Error::Service(error) if error.is::<LeaseEnding>() => {
-            return Fault::new(Place::Guard, FaultKind::Unsent, Fault::LEASE_ENDING);
-        }
+        kube::Error::Service(error) if error.is::<LeaseEnding>() => return Fault::lease_ending(),
         kube::Error::Service(error) if error.is::<TimedOut>() => (FaultKind::Unknown, "Timeout"),
         kube::Error::Service(error) if never_connected(error.as_ref()) => (FaultKind::Unsent, "Unreachable"),
         _ => (FaultKind::Unknown, "ConnectionLost"),

@@ -84,7 +84,7 @@ impl Reach {
         self.budget.turn(place, name, *every).await?;
         match self.lease.allows_a_call(CALL) {
             true => Ok(()),
-            false => Err(Fault::new(Place::Guard, FaultKind::Unsent, Fault::LEASE_ENDING)),
+            false => Err(Fault::lease_ending()),
         }
     }
 

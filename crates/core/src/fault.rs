@@ -65,8 +65,6 @@ pub struct Fault {
 impl Fault {
     /// The code of an answer that came, but too late to act upon what was seen beside it (PROTOCOL, D).
     pub const TOO_SLOW: &str = "PassLongerThanDeadline";
-    /// The code of a call that did not begin: the Lease could end before it does.
-    pub const LEASE_ENDING: &str = "LeaseEnding";
 
     /// A fault of `kind` at `place` with a short code.
     pub fn new(place: Place, kind: FaultKind, code: &str) -> Self {
@@ -76,6 +74,11 @@ impl Fault {
     /// The same, with the time the other side asked for (seconds; capped at an hour, since it may be absurd).
     pub fn after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds.min(3600)), ..self }
+    }
+
+    /// A call did not begin, since the Lease could end before it does.
+    pub fn lease_ending() -> Self {
+        Self::new(Place::Guard, FaultKind::Unsent, "LeaseEnding")
     }
 
     /// Whether the call surely had no effect, so that the same attempt may be made again.
