@@ -9,7 +9,7 @@ use mes_core::journal::Trigger;
 use mes_core::names::{ObjectName, Revision, Uid};
 use serde_json::json;
 
-use super::namespace::{identity, parameters, with_finalizer};
+use super::namespace::{parameters, same_revision, with_finalizer};
 use super::{FIELD_MANAGER, Namespace, fault, merge};
 use crate::api;
 
@@ -86,11 +86,6 @@ impl Namespace {
             Err(fault) => Err(fault),
         }
     }
-}
-
-fn same_revision(seen: &ObjectMeta, onto: &Revision) -> Result<(), Fault> {
-    let (_, revision) = identity(seen)?;
-    if revision == *onto { Ok(()) } else { Err(Fault::new(Place::Cluster, FaultKind::Conflict, "Conflict")) }
 }
 
 fn written(trigger: Trigger) -> api::Trigger {

@@ -70,12 +70,15 @@ impl Namespace {
         with_finalizer(&self.resources, &seen, true).await
     }
 
-    /// Our finalizer off the resource. Nothing happens if it is off, or the resource is gone.
-    pub async fn release(&self) -> Result<(), Fault> {
+    /// Our finalizer off the resource, which must be at revision `onto`. Nothing happens if it is gone.
+    ///
+    /// [`FaultKind::Conflict`]: it was written since; what was announced meanwhile may need the finalizer.
+    pub async fn release(&self, onto: &Revision) -> Result<(), Fault> {
         let Some(seen) = self.metadata(&self.resources, self.own.name.as_str()).await? else { return Ok(()) };
         if self.same_resource(&seen).is_err() {
             return Ok(());
         }
+        same_revision(&seen, onto)?;
         with_finalizer(&self.resources, &seen, false).await
     }
 
@@ -134,6 +137,12 @@ where
 pub(super) fn precondition(seen: &ObjectMeta) -> Result<serde_json::Value, Fault> {
     let revision = seen.resource_version.as_ref().ok_or_else(|| fault::invalid("NoRevision"))?;
     Ok(json!({"resourceVersion": revision}))
+}
+
+/// Holds if what was seen is at this revision.
+pub(super) fn same_revision(seen: &ObjectMeta, onto: &Revision) -> Result<(), Fault> {
+    let (_, revision) = identity(seen)?;
+    if revision == *onto { Ok(()) } else { Err(Fault::new(Place::Cluster, FaultKind::Conflict, "Conflict")) }
 }
 
 /// The UID and revision of what was seen, as types.

@@ -29,7 +29,7 @@ pub(super) async fn perform(context: &Context, subject: &Subject, effect: &Effec
     let ending = || subject.resource.reachable().ok_or_else(|| guard("SpecNotServed"));
     match effect {
         Effect::Hold => reach.namespace.hold().await,
-        Effect::Release => reach.namespace.release().await,
+        Effect::Release { onto } => reach.namespace.release(onto).await,
         Effect::HoldRotation { rotation, onto } => reach.namespace.hold_rotation(rotation, onto).await,
         Effect::ReleaseRotation { rotation, onto } => reach.namespace.release_rotation(rotation, onto).await,
         Effect::CreateSecret => reach.store_in_turn().await?.create().await,

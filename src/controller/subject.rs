@@ -112,7 +112,7 @@ impl Subject {
         let namespace = namespace.filter(|found| found.metadata.uid.as_deref() == Some(claim.namespace_uid.as_str()));
         let labels = namespace.as_ref().map(|found| found.metadata.labels.clone().unwrap_or_default());
         let own = parse::own(&mes, &context.cluster, &claim.namespace_uid).ok()?;
-        let (mut resource, turns) = resolve(context, &mes, own, parse::written(&mes), labels.as_ref());
+        let (mut resource, turns) = resolve(context, &mes, own, parse::written(&mes), labels.as_ref()).ok()?;
         // It was in service: nothing may be ended unless AWSCURRENT works.
         resource.noted.onboarded = true;
         let mut reach = Reach::of(context, &resource, turns);
@@ -133,7 +133,7 @@ impl Subject {
         let own = parse::own(&mes, &context.cluster, &uid)?;
         let labels: BTreeMap<String, String> = cached.metadata.labels.clone().unwrap_or_default();
         let written = parse::written(&mes);
-        let (mut resource, turns) = resolve(context, &mes, own, written, Some(&labels));
+        let (mut resource, turns) = resolve(context, &mes, own, written, Some(&labels))?;
         let holding = parse::holding(&mes, Own::clone(&resource.own), resource.spec.as_ref().ok());
         context.sweeps.wake_each(&context.claims.note(holding, stands_back(&mes, &resource)));
         resource.namespace_deleting = cached.metadata.deletion_timestamp.as_ref().map(|time| time.0);
@@ -161,6 +161,7 @@ fn wire_of_a_debt(secret: &SecretOfStore, claim: &Claim, debt: &Debt) -> serde_j
         "metadata": {
             "name": name, "namespace": claim.namespace.as_str(), "uid": claim.uid.as_str(),
             "creationTimestamp": "9999-12-30T00:00:00Z", "deletionTimestamp": "9999-12-30T00:00:00Z",
+            "resourceVersion": "0",
         },
         "spec": {
             "partner": {
@@ -184,7 +185,7 @@ fn resolve(
     own: Own,
     written: Result<Written, Reason>,
     labels: Option<&BTreeMap<String, String>>,
-) -> (Resource, (Turn, Turn)) {
+) -> Result<(Resource, (Turn, Turn)), Fault> {
     let account_name = written.as_ref().ok().and_then(|written| written.partner.as_ref()?.account.clone());
     let store_name = written.as_ref().ok().map(|written| written.store.clone());
     let account = account_name
@@ -210,7 +211,7 @@ fn resolve(
         older: &older,
         partner_type: &|name| registry.partner_type(name),
     };
-    let resource = parse::resource(mes, own, written, named);
+    let resource = parse::resource(mes, own, written, named)?;
     let found_store = store.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let found_account = account.as_ref().and_then(|found| found.as_ref()?.as_ref());
     let of_store =
@@ -220,7 +221,7 @@ fn resolve(
     let turn = |prefix: &str, turn: Option<Turn>| {
         turn.map_or_else(Turn::default, |(name, every)| (format!("{prefix}/{name}"), every))
     };
-    (resource, (turn("store", of_store), turn("account", of_account)))
+    Ok((resource, (turn("store", of_store), turn("account", of_account))))
 }
 
 /// Whether an older resource has what this one wants: by its spec, or by what its last pass found in a value or a target.

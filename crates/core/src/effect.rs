@@ -32,8 +32,11 @@ pub struct Right {
 pub enum Effect {
     /// Our finalizer onto the resource.
     Hold,
-    /// … and off it.
-    Release,
+    /// … and off it, at this revision.
+    Release {
+        /// The resource's revision.
+        onto: Revision,
+    },
     /// Our finalizer onto a Rotation, at this revision.
     HoldRotation {
         /// Which.
@@ -235,7 +238,7 @@ impl Effect {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Hold => "hold",
-            Self::Release => "release",
+            Self::Release { .. } => "release",
             Self::HoldRotation { .. } => "hold-rotation",
             Self::ReleaseRotation { .. } => "release-rotation",
             Self::CreateSecret => "create-secret",

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::names::{
-    AccountId, Identity, KmsKey, Namespace, ObjectName, PartnerTypeName, Region, RoleArn, SecretName, Slot, TargetName,
-    Uid, VersionId,
+    AccountId, Identity, KmsKey, Namespace, ObjectName, PartnerTypeName, Region, Revision, RoleArn, SecretName, Slot,
+    TargetName, Uid, VersionId,
 };
 use crate::partner::{Contract, PartnerType};
 use crate::reason::Reason;
@@ -41,6 +41,8 @@ pub struct Resource {
     pub own: Granted<Own>,
     /// `metadata.generation`.
     pub generation: i64,
+    /// `metadata.resourceVersion`.
+    pub revision: Revision,
     /// When its deletion was asked for.
     pub deleting: Option<Timestamp>,
     /// When its namespace's deletion was asked for.

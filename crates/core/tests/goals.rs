@@ -179,8 +179,8 @@ fn a_pass_that_is_always_slower_than_the_deadline_says_what_is_slow_until_it_is_
         }
         panic!("it looks for ever and tells nobody");
     };
-    // The Rotation's finalizer comes first.
-    let held = world.until("HoldRotation", |effect| matches!(effect, Effect::HoldRotation { .. }));
+    // The finalizers come first.
+    let held = world.until("Hold", |effect| matches!(effect, Effect::Hold));
     let facts = world.decided().2;
     world.finish(&held, facts, Outcome::Fine);
     let deadline = world.bounds.deadline.as_secs();

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use mes_core::decide::{Step, Verdict, every};
 use mes_core::effect::Effect;
 use mes_core::facts::Look;
-use mes_core::names::VersionId;
+use mes_core::names::{Revision, VersionId};
 use mes_core::reason::Reason;
 use mes_core::spec::Onboard;
 use mes_core::tries::Tries;
@@ -186,7 +186,7 @@ fn steps() -> impl Strategy<Value = Vec<Verdict>> {
     let step = prop_oneof![
         3 => Just(Ok(())),
         1 => prop_oneof![Just(Look::Seed), Just(Look::StoreSecret), Just(Look::Labelled)].prop_map(|look| Err(Step::Look(BTreeSet::from([look])))),
-        1 => prop_oneof![Just(Effect::Hold), Just(Effect::Release)].prop_map(|effect| Err(Step::Act(effect))),
+        1 => prop_oneof![Just(Effect::Hold), Just(Effect::Release { onto: Revision::parse("1").unwrap() })].prop_map(|effect| Err(Step::Act(effect))),
         2 => until.prop_map(|until| Err(Step::Wait { reason: Reason::Settling, until })),
         2 => prop_oneof![Just(Reason::SeedRejected), Just(Reason::CredentialRejected)].prop_map(|reason| Err(Step::Blocked(reason))),
     ];
@@ -218,7 +218,7 @@ fn at_rest_nothing_is_asked_and_nothing_done_and_each_change_ends_it() {
         assert!(asks(&world, &|glimpse| glimpse.targets.clear()), "a target is gone");
         assert!(asks(&world, &|glimpse| {
             for (revision, _) in glimpse.targets.values_mut() {
-                *revision = mes_core::names::Revision::parse("edited").unwrap();
+                *revision = Revision::parse("edited").unwrap();
             }
         }));
         assert!(asks(&world, &|glimpse| glimpse.sweep.as_mut().unwrap().current = None));

@@ -118,7 +118,7 @@ fn t19_a_namespace_whose_partner_and_admin_are_gone_goes_within_its_bound_and_th
         while world.resource.held {
             world.longest_sleep = SignedDuration::from_secs(60);
             let effect = world.pass(|_| Outcome::Fine);
-            if matches!(effect, Some(Effect::ReleaseRotation { .. } | Effect::Release)) {
+            if matches!(effect, Some(Effect::ReleaseRotation { .. } | Effect::Release { .. })) {
                 assert_eq!(owed(&world), BTreeSet::from([old.clone()]), "{kind:?}: written before any finalizer goes");
                 assert!(world.debt.is_some());
             }

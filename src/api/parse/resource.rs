@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use mes_core::fault::Fault;
 use mes_core::names::{
-    Identity, KmsKey, Namespace, ObjectName, Region, SecretName, SecretOfStore, TargetName, Uid, VersionId,
+    Identity, KmsKey, Namespace, ObjectName, Region, Revision, SecretName, SecretOfStore, TargetName, Uid, VersionId,
 };
 use mes_core::partner::Engine;
 use mes_core::reason::Reason;
@@ -30,13 +30,14 @@ pub fn own(mes: &api::ManagedExternalSecret, cluster: &Uid, namespace_uid: &Uid)
 }
 
 /// The resource, with all that its references name; `written` is that of [`written`], which says what to look up.
+/// An error: what no API server gives.
 pub fn resource(
     mes: &api::ManagedExternalSecret,
     own: Own,
     written: Result<Written, Reason>,
     named: Named<'_>,
-) -> Resource {
-    scope::resolve(frame(mes, own), written, named)
+) -> Result<Resource, Fault> {
+    Ok(scope::resolve(frame(mes, own)?, written, named))
 }
 
 /// What the resource holds against younger ones: as resolved, where it is served (`spec`), and as its status remembers.
@@ -56,10 +57,11 @@ pub fn holding(mes: &api::ManagedExternalSecret, own: Own, spec: Option<&Spec>) 
     }
 }
 
-fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Frame {
-    Frame {
+fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Result<Frame, Fault> {
+    Ok(Frame {
         own,
         generation: mes.metadata.generation.unwrap_or_default(),
+        revision: part(mes.metadata.resource_version.as_ref(), Revision::parse)?,
         deleting: mes.metadata.deletion_timestamp.as_ref().map(time),
         namespace_deleting: None,
         held: held(&mes.metadata),
@@ -67,7 +69,7 @@ fn frame(mes: &api::ManagedExternalSecret, own: Own) -> Frame {
         abandoned: mes.annotations().contains_key(ABANDON),
         deletion: deletion(&mes.spec),
         noted: mes.status.as_ref().map(noted).unwrap_or_default(),
-    }
+    })
 }
 
 /// Nothing is lost on doubt: what this version does not know, and what admission should have refused, is Retain.

@@ -117,15 +117,31 @@ async fn status_is_written_on_change_only_and_onto_what_was_seen() {
 }
 
 #[tokio::test]
+async fn the_finalizer_goes_only_from_a_resource_that_nothing_was_written_to_since() {
+    let room = Room::new().await;
+    let now = async || room.namespace.resource().await.unwrap().unwrap();
+    let revision = |seen: &ManagedExternalSecret| Revision::parse(seen.resource_version().unwrap()).unwrap();
+    let before = revision(&now().await);
+    room.namespace.hold().await.unwrap();
+    assert_eq!(room.namespace.release(&before).await.unwrap_err().kind, FaultKind::Conflict);
+    let held = now().await;
+    assert_eq!(held.finalizers(), [FINALIZER]);
+    room.namespace.release(&revision(&held)).await.unwrap();
+    assert_eq!(now().await.finalizers(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_resource_made_anew_under_the_name_is_not_ours() {
     let room = Room::new().await;
     room.namespace.hold().await.unwrap();
     room.namespace.hold().await.unwrap();
-    assert_eq!(room.namespace.resource().await.unwrap().unwrap().finalizers(), [FINALIZER]);
-    room.namespace.release().await.unwrap();
+    let held = room.namespace.resource().await.unwrap().unwrap();
+    assert_eq!(held.finalizers(), [FINALIZER]);
+    let onto = Revision::parse(held.resource_version().unwrap()).unwrap();
+    room.namespace.release(&onto).await.unwrap();
     room.api::<ManagedExternalSecret>().delete("crm", &DeleteParams::default()).await.unwrap();
     assert_eq!(room.namespace.resource().await, Ok(None));
-    room.namespace.release().await.unwrap();
+    room.namespace.release(&onto).await.unwrap();
     room.resource("crm").await;
     assert_eq!(room.namespace.resource().await, Ok(None));
     assert_eq!(room.namespace.hold().await.unwrap_err().kind, FaultKind::NotFound);

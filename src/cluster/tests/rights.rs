@@ -64,7 +64,8 @@ async fn the_roles_of_a_namespace_are_enough_for_all_that_is_done_there() {
     let status = api::ManagedExternalSecretStatus { version_id: Some("v".into()), ..Default::default() };
     namespace.publish(&resource, &status).await.unwrap();
     namespace.hold().await.unwrap();
-    namespace.release().await.unwrap();
+    let held = namespace.resource().await.unwrap().unwrap().metadata.resource_version.unwrap();
+    namespace.release(&Revision::parse(held).unwrap()).await.unwrap();
     namespace.seed(&Granted::assume(ObjectName::parse("seed").unwrap())).await.unwrap();
 
     let name = ObjectName::parse("crm-1").unwrap();

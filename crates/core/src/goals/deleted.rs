@@ -45,7 +45,7 @@ pub fn deleted(case: Case<'_>) -> Verdict {
     if let Some(rotation) = case.journal.rotations.iter().find(|rotation| rotation.held) {
         return case.act(Effect::ReleaseRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() });
     }
-    if resource.held { case.act(Effect::Release) } else { Ok(()) }
+    if resource.held { case.act(Effect::Release { onto: resource.revision.clone() }) } else { Ok(()) }
 }
 
 /// Until when the finalizers of a resource that is being deleted stay at most.

@@ -112,6 +112,7 @@ pub fn resolve(frame: Frame, written: Result<Written, Reason>, named: Named<'_>)
     Resource {
         own,
         generation: frame.generation,
+        revision: frame.revision,
         deleting: frame.deleting,
         namespace_deleting: frame.namespace_deleting,
         held: frame.held,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::names::{ObjectName, SecretName};
+use crate::names::{ObjectName, Revision, SecretName};
 use crate::partner::{Engine, Parameters};
 use crate::spec::{Deletion, Noted, Own, WantedRegion};
 use crate::target::TargetSpec;
@@ -14,6 +14,8 @@ pub struct Frame {
     pub own: Own,
     /// `metadata.generation`.
     pub generation: i64,
+    /// `metadata.resourceVersion`.
+    pub revision: Revision,
     /// When its deletion was asked for.
     pub deleting: Option<Timestamp>,
     /// When its namespace's deletion was asked for.

@@ -104,7 +104,7 @@ pub fn lost(resource: &Resource, journal: &Journal, effect: &Effect) -> Option<E
         Effect::ReleaseRotation { rotation: name, .. } => {
             left(&|rotation| rotation.name == *name && rotation.deleting.is_some())
         }
-        Effect::Release => left(&|_| true).into_iter().chain(promised(resource).map(str::to_owned)).collect(),
+        Effect::Release { .. } => left(&|_| true).into_iter().chain(promised(resource).map(str::to_owned)).collect(),
         _ => Vec::new(),
     };
     let note = format!(

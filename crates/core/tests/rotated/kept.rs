@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use mes_core::decide::Step;
 use mes_core::effect::Effect;
+use mes_core::fault::FaultKind;
 use mes_core::journal::{Candidate, Entry, Outcome as Ended, Owed, Revocation, Rotation, Trigger};
 use mes_core::names::{CredentialId, ObjectName, VersionId};
 use mes_core::reason::Reason;
@@ -165,7 +166,7 @@ fn a_resource_is_held_while_its_deletion_promises_something_or_a_rotation_is_ope
     let mut world = rested(Kind::Tagged);
     assert_eq!(rotated(&mut world), Ok(()));
     world.resource.held = true;
-    assert_eq!(rotated(&mut world), Err(Step::Act(Effect::Release)));
+    assert_eq!(rotated(&mut world), Err(Step::Act(world.release())));
     world.resource.deletion = REVOKE;
     assert_eq!(rotated(&mut world), Ok(()));
     world.resource.held = false;
@@ -177,7 +178,63 @@ fn a_resource_is_held_while_its_deletion_promises_something_or_a_rotation_is_ope
     assert_eq!(rotated(&mut world), Ok(()));
     owing(&mut world).ended = Some((Ended::Kept, jiff::Timestamp::UNIX_EPOCH));
     owing(&mut world).held = false;
-    assert_eq!(rotated(&mut world), Err(Step::Act(Effect::Release)));
+    assert_eq!(rotated(&mut world), Err(Step::Act(world.release())));
+}
+
+// P1
+
+#[test]
+fn a_finalizer_that_may_be_on_its_way_off_is_written_anew_before_anything_is_intended() {
+    let mut world = rested(Kind::Tagged);
+    world.resource.held = true;
+    let at_rest = rotated(&mut world);
+    assert_eq!(at_rest, Err(Step::Act(world.release())));
+    let late = world.release();
+    world.request("crm-byhand");
+    assert_eq!(act(&mut world), late, "by now it is not too late");
+    assert!(matches!(act(&mut world), Effect::HoldRotation { .. }));
+    assert_eq!(act(&mut world), Effect::Hold);
+    assert!(matches!(recorded(&rotated(&mut world)), ("crm-byhand", [Entry::Intend { number: 1, .. }])));
+    assert_eq!(world.perform(&late).unwrap_err().kind, FaultKind::Conflict);
+    assert!(world.resource.held);
+    // None is on its way where a deletion promises something,
+    for deletion in [REVOKE, Deletion { store: Fate::Remove, partner: Fate::Retain, ..REVOKE }] {
+        let mut world = rested(Kind::Tagged);
+        (world.resource.held, world.resource.deletion) = (true, deletion);
+        world.request("crm-byhand");
+        assert!(matches!(act(&mut world), Effect::HoldRotation { .. }), "{deletion:?}");
+        assert!(matches!(recorded(&rotated(&mut world)), ("crm-byhand", [Entry::Intend { number: 1, .. }])));
+    }
+    // … nor where another rotation has had it written anew.
+    let (mut world, ..) = overlapping(Kind::Tagged);
+    world.alarm("crm-alarm", Revocation::WhenProven);
+    assert!(matches!(act(&mut world), Effect::HoldRotation { rotation, .. } if rotation.as_str() == "crm-alarm"));
+}
+
+#[test]
+fn the_intent_of_a_rotation_that_another_overtook_lands_no_more() {
+    let overtaken = || {
+        let mut world = rested(Kind::Tagged);
+        world.request("crm-byhand");
+        assert!(matches!(act(&mut world), Effect::HoldRotation { .. }));
+        assert_eq!(act(&mut world), Effect::Hold);
+        let Err(Step::Act(late)) = rotated(&mut world) else { panic!("no intent") };
+        world.alarm("crm-alarm", Revocation::WhenProven);
+        assert!(matches!(act(&mut world), Effect::HoldRotation { rotation, .. } if rotation.as_str() == "crm-alarm"));
+        (world, late)
+    };
+    let (mut world, late) = overtaken();
+    assert!(matches!(act(&mut world), Effect::ReleaseRotation { rotation, .. } if rotation.as_str() == "crm-byhand"));
+    assert!(matches!(recorded(&rotated(&mut world)), ("crm-alarm", [Entry::Intend { number: 1, .. }])));
+    assert_eq!(world.perform(&late).unwrap_err().kind, FaultKind::Conflict);
+    pass(&mut world, 200);
+    let ends = [ended(&world, "crm-alarm"), ended(&world, "crm-byhand")];
+    assert_eq!(ends, [Some(Ended::Revoked), Some(Ended::Merged)]);
+    // What it took over from another, it holds.
+    let (mut world, _) = overtaken();
+    let owed = Owed { version: None, doomed: None };
+    owing(&mut world).owed.insert(id("crm-elsewhere"), owed);
+    assert!(matches!(recorded(&rotated(&mut world)), ("crm-alarm", [Entry::Intend { number: 1, .. }])));
 }
 
 #[test]

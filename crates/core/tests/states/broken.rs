@@ -46,6 +46,13 @@ pub(crate) fn all() -> Vec<Broken> {
             leaves_all,
         ),
         broken("P1", "finalizers are taken for on", Kind::Tagged, ONE, unheld),
+        broken(
+            "P1",
+            "a finalizer that was there before is taken for written anew",
+            Kind::Tagged,
+            Bounds { leaders: 2, pauses: 1, rotations: 2, ..ONE },
+            as_it_was,
+        ),
         broken("P2", "stored is what has a label", Kind::Tagged, hand(&[Kinds::Labels]), by_label),
         broken("P3", "an attempt is burned while its create may be on its way", Kind::Tagged, FAULT, impatient),
         broken("P7", "nothing is owed", Kind::Tagged, ONE, owes_nothing),
@@ -104,6 +111,13 @@ pub(crate) fn all() -> Vec<Broken> {
         ),
         broken("P22", "AWSPENDING is left", Kind::Tagged, ONE, leaves_pending),
         broken("L1", "no rotation ends", Kind::Tagged, ONE, endless),
+        broken(
+            "L1",
+            "a rotation that another overtook keeps its finalizer",
+            Kind::Slots,
+            Bounds { leaders: 2, pauses: 2, ..hand(&[Kinds::Asks]) },
+            side_by_side,
+        ),
     ]
 }
 
@@ -227,6 +241,25 @@ fn unheld(resource: &Resource, facts: &Facts, journal: &Journal, now: Timestamp)
     let mut journal = journal.clone();
     journal.rotations.iter_mut().for_each(|rotation| rotation.held |= rotation.ended.is_none());
     decide(resource, facts, &journal, now)
+}
+
+fn as_it_was(resource: &Resource, facts: &Facts, journal: &Journal, now: Timestamp) -> Decision {
+    let decision = decide(resource, facts, journal, now);
+    match (next_act(&decision), journal.open()) {
+        (Some(Effect::Release { .. }), Some(open)) => {
+            acts(Effect::HoldRotation { rotation: open.name.clone(), onto: open.revision.clone() })
+        }
+        _ => decision,
+    }
+}
+
+fn side_by_side(resource: &Resource, facts: &Facts, journal: &Journal, now: Timestamp) -> Decision {
+    let mut alone = journal.clone();
+    let first = journal.open().map(|open| open.uid.clone());
+    let waits =
+        |each: &&mut Rotation| each.ended.is_none() && each.attempt.is_none() && Some(&each.uid) != first.as_ref();
+    alone.rotations.iter_mut().filter(waits).for_each(|each| each.held = false);
+    decide(resource, facts, &alone, now)
 }
 
 fn by_label(resource: &Resource, facts: &Facts, journal: &Journal, now: Timestamp) -> Decision {

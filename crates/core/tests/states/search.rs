@@ -242,7 +242,7 @@ impl Search {
     }
 
     /// A call is made, with this fate, by a leader, or by nobody who hears of it.
-    fn made(&self, world: &mut World, next: &mut State, who: Option<usize>, call: Call, fate: Fate, in_pass: bool) {
+    fn made(&self, world: &mut World, next: &mut State, who: Option<usize>, call: Call, fate: Fate, seen: bool) {
         if fate != Fate::Fine {
             next.left.faults -= 1;
         }
@@ -270,7 +270,7 @@ impl Search {
                 Err(fault(FaultKind::Unknown))
             }
         };
-        rules::after(self, &before, world, &call, in_pass, &mut next.past);
+        rules::after(self, &before, world, &call, seen, &mut next.past);
         let Some(who) = who else { return };
         if matches!(fate, Fate::CrashBefore | Fate::CrashAfter | Fate::CrashLate | Fate::CrashTorn) {
             next.leaders[who] = Leader::default();
@@ -303,7 +303,7 @@ impl Search {
             return fates;
         }
         fates.extend([Fate::Lost, Fate::Vanished, Fate::CrashBefore, Fate::CrashAfter]);
-        let outside = !matches!(call.effect, Effect::Hold | Effect::Release | Effect::HoldRotation { .. });
+        let outside = !matches!(call.effect, Effect::Hold | Effect::Release { .. } | Effect::HoldRotation { .. });
         if outside && call.age == 0 {
             fates.extend([Fate::Late, Fate::CrashLate]);
         }
@@ -407,7 +407,7 @@ impl Search {
                 next.left.stale -= u8::from(*stale != Stale::Nothing);
                 next.past.broken.extend(rules::decided(self, &world, state, *who, effect, *stale));
                 let call = Call { effect: effect.clone(), put: None, age: 0 };
-                self.made(&mut world, &mut next, Some(*who), call, *fate, true);
+                self.made(&mut world, &mut next, Some(*who), call, *fate, *stale != Stale::List);
                 let opens = u32::from(world.journal.rotations.len() > state.slim.journal.rotations.len());
                 self.moved(&mut next, &world, opened + opens);
                 next

@@ -39,6 +39,7 @@ pub(crate) struct Slim {
     pub(crate) made: bool,
     pub(crate) claim: Option<(Uid, Uid)>,
     pub(crate) held: bool,
+    pub(crate) revision: Revision,
     pub(crate) deleting: Option<Timestamp>,
     /// Rotations that ever were: their UIDs are made of it.
     pub(crate) opened: u32,
@@ -89,12 +90,25 @@ pub(crate) struct Past {
     pub(crate) was_current: BTreeSet<VersionId>,
     /// Whether a person moved AWSCURRENT.
     pub(crate) moved: bool,
+    /// Onto what.
+    pub(crate) moved_onto: BTreeSet<VersionId>,
+    /// Bytes that a person left without AWSCURRENT and AWSPREVIOUS, or put and took out of use: nothing says that they are
+    /// ours, or were in use.
+    pub(crate) unlabelled: BTreeSet<u32>,
     /// Whether a person took AWSPREVIOUS off, which hides where AWSCURRENT was (PROTOCOL 5).
     pub(crate) hidden: bool,
     /// Whether a person did anything that leaves more than one credential.
     pub(crate) hands: bool,
     /// Bytes that are no rotation's.
     pub(crate) strangers: BTreeSet<u32>,
+}
+
+impl Past {
+    /// Whether a person's deed hides that AWSCURRENT was there (PROTOCOL 5).
+    pub(crate) fn hides(&self, world: &World, version: &VersionId) -> bool {
+        let bytes = world.bytes.get(version);
+        self.hidden || bytes.is_some_and(|(bytes, _)| self.unlabelled.contains(bytes))
+    }
 }
 
 /// A state of the search.
@@ -136,6 +150,7 @@ impl Slim {
             made: world.made,
             claim: world.claim.clone(),
             held: world.resource.held,
+            revision: world.resource.revision.clone(),
             deleting: world.resource.deleting,
             opened,
         }
@@ -161,6 +176,7 @@ impl Slim {
         world.made = self.made;
         world.claim = self.claim.clone();
         world.resource.held = self.held;
+        world.resource.revision = self.revision.clone();
         world.resource.deleting = self.deleting;
         world.revision = self.opened * 100;
         world
@@ -342,6 +358,8 @@ impl State {
                 rotation.name.clone()
             })
             .collect();
+        let resource_written = self.slim.revision != newest();
+        self.slim.revision = newest();
         let target_written = self.slim.target.as_ref().is_some_and(|(revision, _)| *revision != 1);
         if let Some((revision, _)) = &mut self.slim.target {
             *revision = 1;
@@ -355,6 +373,7 @@ impl State {
                 {
                     *onto = older();
                 }
+                Effect::Release { onto } if resource_written => *onto = older(),
                 Effect::ApplyTarget { onto: Some((_, onto)), .. } | Effect::RemoveTarget { onto: (_, onto), .. }
                     if target_written =>
                 {

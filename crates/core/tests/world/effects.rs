@@ -10,6 +10,11 @@ use mes_core::names::{ObjectName, Revision, Slot, Stage, Uid, VersionId};
 use super::{Live, World, fault, uid};
 
 impl World {
+    /// The resource's finalizer off, as it is now.
+    pub(crate) fn release(&self) -> Effect {
+        Effect::Release { onto: self.resource.revision.clone() }
+    }
+
     pub(crate) fn perform(&mut self, effect: &Effect) -> Result<(), Fault> {
         let by = self.late.clone().unwrap_or_else(|| self.who());
         if let Effect::Mint { acting, .. }
@@ -22,9 +27,10 @@ impl World {
         }
         match effect {
             // Each write to the object names the UID that it is for.
-            Effect::Hold | Effect::Release if by != self.who() => return Err(fault(FaultKind::NotFound)),
-            Effect::Hold => self.resource.held = true,
-            Effect::Release => self.resource.held = false,
+            Effect::Hold | Effect::Release { .. } if by != self.who() => return Err(fault(FaultKind::NotFound)),
+            Effect::Hold => (self.resource.held, self.resource.revision) = (true, self.revise()),
+            Effect::Release { onto } if *onto != self.resource.revision => return Err(fault(FaultKind::Conflict)),
+            Effect::Release { .. } => (self.resource.held, self.resource.revision) = (false, self.revise()),
             Effect::HoldRotation { rotation, onto } => {
                 let at = self.rotation(rotation, Some(onto))?;
                 self.journal.rotations[at].revision = self.revise();

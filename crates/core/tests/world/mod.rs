@@ -17,7 +17,9 @@ use mes_core::effect::Effect;
 use mes_core::facts::{Bounds, Facts, Look, Sight};
 use mes_core::fault::{Fault, FaultKind, Place};
 use mes_core::journal::Journal;
-use mes_core::names::{Namespace, ObjectName, Region, SecretName, Slot, Stage, Tag, TargetName, Uid, VersionId};
+use mes_core::names::{
+    Namespace, ObjectName, Region, Revision, SecretName, Slot, Stage, Tag, TargetName, Uid, VersionId,
+};
 use mes_core::scope::Granted;
 use mes_core::spec::{
     Access, Claim, Deletion, Engine, Fate, Noted, Onboard, Own, RemoteSecret, Resource, RotationSpec, Scope, Spec,
@@ -183,6 +185,7 @@ impl World {
             resource: Resource {
                 own: Granted::assume(own),
                 generation: 1,
+                revision: Revision::parse("0").unwrap(),
                 deleting: None,
                 namespace_deleting: None,
                 held: false,

@@ -66,6 +66,7 @@ fn every_example_is_served() {
     let mut served = BTreeMap::new();
     for mut example in of("ManagedExternalSecret") {
         example["metadata"]["uid"] = json!("uid");
+        example["metadata"]["resourceVersion"] = json!("1");
         example["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
         let mes: api::ManagedExternalSecret = serde_json::from_value(example).unwrap();
         let name = mes.metadata.name.clone().unwrap();
@@ -81,7 +82,8 @@ fn every_example_is_served() {
             partner_type: &types,
         };
         let own = own(&mes, &uid("cluster"), &uid("namespace")).unwrap();
-        let spec = resource(&mes, own, Ok(wish), named).spec.unwrap_or_else(|reason| panic!("{name}: {reason}"));
+        let spec =
+            resource(&mes, own, Ok(wish), named).unwrap().spec.unwrap_or_else(|reason| panic!("{name}: {reason}"));
         let engine = match spec.rotation.engine {
             Engine::Operator(_) => "Operator",
             Engine::SecretsManager(_) => "SecretsManager",

@@ -75,7 +75,7 @@ fn served(mes: &api::ManagedExternalSecret, store: &api::SecretsManagerStore) ->
         older: &Older::default(),
         partner_type: &aws_types::find,
     };
-    resource(mes, own, written(mes), named)
+    resource(mes, own, written(mes), named).unwrap()
 }
 
 fn granting() -> Value {

@@ -27,10 +27,23 @@ pub fn intended<'a>(
     rotation: &'a Rotation,
     secret: &StoreSecret,
 ) -> Verdict<&'a Attempt> {
-    match &rotation.attempt {
-        Some(attempt) => Ok(attempt),
-        None if rotation.candidate.is_some() => brought::intend(case, spec, rotation, secret, 1),
+    if let Some(attempt) = &rotation.attempt {
+        return Ok(attempt);
+    }
+    alone(case, rotation)?;
+    match rotation.candidate {
+        Some(_) => brought::intend(case, spec, rotation, secret, 1),
         None => intend(case, spec, contract, rotation, secret, 1),
+    }
+}
+
+/// P1: no other rotation can begin. One that was to be next until this one overtook it may have its intent on its way; only
+/// with its finalizer on does it have one, so that is taken off, and put on again when its turn comes.
+fn alone(case: Case<'_>, rotation: &Rotation) -> Verdict {
+    let mut others = case.journal.waiting().filter(|each| each.uid != rotation.uid);
+    match others.find(|each| each.held && each.attempt.is_none() && each.owed.is_empty()) {
+        Some(next) => case.act(Effect::ReleaseRotation { rotation: next.name.clone(), onto: next.revision.clone() }),
+        None => Ok(()),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::journal::{Attempt, Entry, Outcome, Rotation};
 use crate::names::VersionId;
 use crate::partner::Contract;
 use crate::reason::Reason;
-use crate::spec::{Engine, Fate, Onboard, Spec};
+use crate::spec::{Engine, Fate, Onboard, Resource, Spec};
 
 /// The rule. `served`: the first value is known to work.
 pub fn rotated(case: Case<'_>, served: bool) -> Verdict {
@@ -210,14 +210,29 @@ pub fn at_rest(case: Case<'_>) -> Option<Verdict> {
 }
 
 /// P1: our finalizers are on the Rotation and its resource before anything is intended.
+///
+/// One that a resource at rest does without, and that is still there, may be on its way off: decided upon when no rotation
+/// waited, that release would land after the intent. So it is taken off first, which moves the revision that the release was
+/// decided at, and put on again.
 fn held(case: Case<'_>, rotation: &Rotation) -> Verdict {
-    if !case.resource.held {
-        return case.act(Effect::Hold);
+    let at_rest = !promises(case.resource) && case.journal.rotations.iter().all(|each| !each.held);
+    match (rotation.held, case.resource.held) {
+        (true, true) => Ok(()),
+        (true, false) => case.act(Effect::Hold),
+        (false, true) if at_rest => release(case),
+        (false, _) => {
+            case.act(Effect::HoldRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() })
+        }
     }
-    if !rotation.held {
-        return case.act(Effect::HoldRotation { rotation: rotation.name.clone(), onto: rotation.revision.clone() });
-    }
-    Ok(())
+}
+
+/// Whether a deletion has more to do than to forget.
+fn promises(resource: &Resource) -> bool {
+    resource.deletion.store == Fate::Remove || resource.deletion.partner == Fate::Remove
+}
+
+fn release<T>(case: Case<'_>) -> Verdict<T> {
+    case.act(Effect::Release { onto: case.resource.revision.clone() })
 }
 
 /// Finalizers go when nothing is owed any more, and the history keeps its length.
@@ -228,14 +243,13 @@ fn housekeeping(case: Case<'_>) -> Verdict {
             false => case.wait(Reason::Settling, 2),
         };
     }
-    let deletion = case.resource.deletion;
-    let needed = deletion.store == Fate::Remove || deletion.partner == Fate::Remove;
+    let needed = promises(case.resource);
     let owing = case.journal.open().is_some();
     if needed && !case.resource.held && case.resource.spec.is_ok() {
         return case.act(Effect::Hold);
     }
     if !needed && !owing && case.resource.held {
-        return case.act(Effect::Release);
+        return release(case);
     }
     // Only what was made by `generateName` is collected: a manifest in Git would be made again, and rotate again.
     let mut ended: Vec<&Rotation> = case

@@ -280,6 +280,7 @@ impl World {
         let frame = Frame {
             own: self.own.clone(),
             generation: 1,
+            revision: Revision::parse("1").unwrap(),
             deleting,
             namespace_deleting: None,
             held: false,
