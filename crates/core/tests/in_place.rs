@@ -234,6 +234,30 @@ fn while_the_old_one_has_its_grace_the_admin_makes_another_for_the_one_that_was_
 }
 
 #[test]
+fn while_what_is_in_use_may_die_of_its_grace_no_attempt_is_the_last() {
+    let mut world = begun(Kind::Grace, "the create", is_mint);
+    world.bounds.attempts = 2;
+    for lost in 1..=3 {
+        world.until("a create", is_mint);
+        world.pass(|_| Outcome::Torn);
+        assert_eq!(world.creates, lost);
+    }
+    for _ in 0..6000 {
+        world.pass(|_| Outcome::Fine);
+        assert!(world.is_live(world.current().unwrap()), "{:#?}", world.journal);
+    }
+    assert_eq!((first_end(&world), world.creates), (Some(Ended::RevokedByPartner), 4), "{:#?}", world.journal);
+    // Once it surely lives, they are counted.
+    let mut world = begun(Kind::Grace, "the create", is_mint);
+    world.bounds.attempts = 1;
+    world.without_admin();
+    world.pass(|_| Outcome::CrashBefore);
+    pass(&mut world, 6000);
+    assert_eq!(first_end(&world), Some(Ended::Exhausted), "{:#?}", world.journal);
+    assert_eq!(world.journal.rotations[0].attempt.as_ref().unwrap().number, 1);
+}
+
+#[test]
 fn a_create_that_surely_had_no_effect_is_followed_by_another_attempt() {
     for kind in [Kind::InPlacePartner, Kind::Grace] {
         let mut world = begun(kind, "the create", is_mint);

@@ -201,7 +201,8 @@ fn patience(case: Case<'_>, contract: &Contract) -> SignedDuration {
 pub fn give_up<T>(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<T> {
     let made = rotation.attempt.as_ref().map_or(0, |attempt| attempt.number);
     let cancelled = rotation.deleting.is_some() && !in_place::goes_on(case, contract, rotation, secret)?;
-    let last = made >= case.bounds().attempts || cancelled || brought::heir(case, rotation)?.is_some();
+    let spent = made >= case.bounds().attempts && !in_place::may_die(case, contract, rotation);
+    let last = spent || cancelled || brought::heir(case, rotation)?.is_some();
     in_place::may_give_up(case, contract, rotation, secret, !last)?;
     if last {
         return case.record(rotation, vec![Entry::Abort]);

@@ -81,14 +81,19 @@ pub fn without_effect(case: Case<'_>, contract: &Contract, attempt: &Attempt, an
     }
 }
 
-/// Whether a rotation that somebody cancelled makes another all the same: what is in use is dead, or dies when its grace ends
-/// if the call had an effect.
+/// Whether a rotation that somebody cancelled makes another all the same: what is in use is dead, or may die.
 pub fn goes_on(case: Case<'_>, contract: &Contract, rotation: &Rotation, secret: &StoreSecret) -> Verdict<bool> {
-    let (true, Some(attempt)) = (begun(contract, rotation), &rotation.attempt) else { return Ok(false) };
+    let dead = begun(contract, rotation) && is_out(case, contract, secret.current())?;
+    Ok(dead || may_die(case, contract, rotation))
+}
+
+/// Whether what is in use dies when its grace ends, if the announced call had an effect. So long no number of attempts is the
+/// last; the bound of a day (`mints`) holds.
+pub fn may_die(case: Case<'_>, contract: &Contract, rotation: &Rotation) -> bool {
+    let (true, Some(attempt)) = (begun(contract, rotation), &rotation.attempt) else { return false };
     let announced = candidate::mark(rotation, attempt, IntentStep::Create);
     let grace = contract.grace().unwrap_or_default();
-    let may_die = !grace.is_zero() && case.over_by(&announced, grace, Reason::GraceRunning).is_err();
-    Ok(may_die || is_out(case, contract, secret.current())?)
+    !grace.is_zero() && case.over_by(&announced, grace, Reason::GraceRunning).is_err()
 }
 
 /// P3 in place: an attempt is given up only where something else works, or where nothing does and another (`again`) may be
