@@ -59,6 +59,20 @@ fn what_a_process_that_is_gone_announced_is_announced_anew_once_its_call_is_sure
     }
 }
 
+#[test]
+fn what_a_person_put_before_a_promotion_was_announced_anew_is_owed_too() {
+    let (mut world, _) = rotating(Kind::Tagged, "Promote", is_promote);
+    let (from, put) =
+        (world.current().cloned().unwrap(), VersionId::parse("put-by-a-person-0123456789abcdef01").unwrap());
+    world.live.insert(Live { bytes: 8000, slot: None, main: true, tag: None });
+    world.bytes.insert(put.clone(), (8000, None));
+    world.moved_by_hand(&put);
+    world.moved_by_hand(&from);
+    world.crash();
+    let anew = world.until("Promoting anew", |effect| records(effect, |entry| *entry == Entry::Promoting));
+    assert!(owes(&anew).values().flatten().any(|version| *version == put), "{anew:?}");
+}
+
 // P18
 
 #[test]

@@ -47,22 +47,19 @@ pub fn noted<'a>(case: Case<'a>, rotation: &'a Rotation) -> Verdict<&'a Attempt>
 /// Lines 8 and 9: owed, announced, moved.
 pub fn promoted(case: Case<'_>, spec: &Spec, rotation: &Rotation, attempt: &Attempt, secret: &StoreSecret) -> Verdict {
     unmoved(case, rotation, attempt, secret)?;
+    if let Some(right) = case.right(rotation, IntentStep::Promote) {
+        // Where this attempt found it, or, in place, where somebody put it since, onto what is dead.
+        let from = secret.current().cloned();
+        return case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) });
+    }
     if attempt.step < IntentStep::Promote {
         brought::is_new(case, spec, secret, rotation, attempt)?;
-        let owed = debts(case, spec, rotation, attempt, secret)?;
-        return case.record(rotation, owed.into_iter().chain([Entry::Promoting]).collect());
+    } else {
+        case.over(&Mark::announced(rotation, attempt), Reason::Settling)?;
     }
-    match case.right(rotation, IntentStep::Promote) {
-        Some(right) => {
-            // Where this attempt found it, or, in place, where somebody put it since, onto what is dead.
-            let from = secret.current().cloned();
-            case.act(Effect::Promote { to: attempt.version.clone(), from, right: Some(right) })
-        }
-        None => {
-            case.over(&Mark::announced(rotation, attempt), Reason::Settling)?;
-            case.record(rotation, vec![Entry::Promoting])
-        }
-    }
+    // Announced anew, it owes what a person put there meanwhile, too.
+    let owed = debts(case, spec, rotation, attempt, secret)?;
+    case.record(rotation, owed.into_iter().chain([Entry::Promoting]).collect())
 }
 
 /// P17: somebody moved AWSCURRENT meanwhile. That is a decision, and this attempt was made for another one; but in place
