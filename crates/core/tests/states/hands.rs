@@ -1,5 +1,7 @@
 //! What people do, at any moment: with labels, at the partner, with objects.
 
+use std::collections::BTreeSet;
+
 use mes_core::journal::{Candidate, Revocation};
 use mes_core::names::{ObjectName, Slot, Stage, VersionId};
 use mes_core::spec::{Deletion, Fate};
@@ -73,7 +75,7 @@ fn labels(world: &World, hands: &mut Vec<Hand>) {
     for stage in [Stage::PENDING, Stage::PREVIOUS] {
         hands.extend(world.labelled(stage).cloned().map(|version| Hand::Unlabels(stage, version)));
     }
-    if world.kind == Kind::Tagged {
+    if world.kind == Kind::Tagged && !world.bytes.values().any(|(bytes, _)| *bytes == OWN) {
         hands.push(Hand::Puts);
     }
 }
@@ -99,9 +101,17 @@ fn asks(world: &World, hands: &mut Vec<Hand>) {
 impl Hand {
     pub(crate) fn lay(&self, world: &mut World, past: &mut Past, opened: u32) {
         past.hands = true;
+        let labelled = |world: &World| -> BTreeSet<u32> {
+            let versions = [Stage::CURRENT, Stage::PREVIOUS].into_iter().flat_map(|stage| world.labelled(stage));
+            versions.filter_map(|version| world.bytes.get(version).map(|(bytes, _)| *bytes)).collect()
+        };
+        let before = labelled(world);
         match self {
             Self::Moves(to) => {
                 past.moved = true;
+                past.moved_onto.insert(to.clone());
+                let current = world.current().and_then(|current| world.bytes.get(current)).map(|(bytes, _)| *bytes);
+                past.unlabelled.extend(current.filter(|bytes| *bytes == OWN));
                 world.moved_by_hand(to);
             }
             Self::Unlabels(stage, version) => {
@@ -125,5 +135,6 @@ impl Hand {
             Self::Cancels(name) => world.delete_rotation(name),
             Self::Deletes => world.delete_resource(TAKE_ALONG),
         }
+        past.unlabelled.extend(before.difference(&labelled(world)));
     }
 }

@@ -108,6 +108,7 @@ fn clean(search: &Search, state: &State) -> Option<&'static str> {
     let ours: Vec<u32> = world
         .live
         .iter()
+        .filter(|live| live.tag.is_some() || !state.past.unlabelled.contains(&live.bytes))
         .map(|live| live.bytes)
         .filter(|bytes| !state.past.strangers.contains(bytes) && !told_apart_by_none(&world, *bytes))
         .collect();

@@ -126,6 +126,8 @@ pub(crate) fn decided(
         }
         Effect::Promote { to, from, right, .. } => {
             hold(world.is_live(to), "S2");
+            let undone = fresh && world.current() != Some(to) && state.past.was_current.contains(to);
+            hold(right.is_none() || !undone || state.past.hides(world, to), "P9");
             let unfit = |from: &VersionId| world.journal.unfit(from) || !world.is_live(from);
             hold(
                 right.is_some() || !fresh || from.as_ref().is_some_and(unfit) || alarm_owes(world, from.as_ref()),
@@ -137,9 +139,10 @@ pub(crate) fn decided(
     broken
 }
 
-/// A call landed, or not.
-pub(crate) fn after(search: &Search, before: &World, after: &World, call: &Call, in_pass: bool, past: &mut Past) {
-    let Past { broken, was_current, strangers, moved, hidden, .. } = past;
+/// A call landed, or not. `seen`: in the pass that decided upon it, which saw all as it is.
+pub(crate) fn after(search: &Search, before: &World, after: &World, call: &Call, seen: bool, past: &mut Past) {
+    let hidden = matches!(&call.effect, Effect::Promote { to, .. } if past.hides(before, to));
+    let Past { broken, was_current, strangers, moved, moved_onto, .. } = past;
     let mut hold = |holds: bool, rule: &'static str| {
         if !holds {
             broken.insert(rule);
@@ -169,7 +172,9 @@ pub(crate) fn after(search: &Search, before: &World, after: &World, call: &Call,
             let supersedes =
                 rotation.and_then(|each| each.attempt.as_ref()).and_then(|attempt| attempt.supersedes.as_ref());
             hold(IN_PLACE.contains(&search.kind) || supersedes == before.current(), "P17");
-            hold(!was_current.contains(to) || *hidden, "P9");
+            // A label that went there and back looks untouched to a call that was decided upon before.
+            let there_and_back = !seen && moved_onto.contains(to);
+            hold(!was_current.contains(to) || hidden || there_and_back, "P9");
         }
         Effect::Promote { to, right: None, from } if before.current() != after.current() => {
             let left = from.as_ref();
@@ -199,8 +204,8 @@ pub(crate) fn after(search: &Search, before: &World, after: &World, call: &Call,
                 hold(attempt.is_some_and(|attempt| attempt.number == right.attempt), "P21");
                 let current = before.current().is_some_and(|current| own(current, *bytes));
                 hold(!current || search.kind == Kind::InPlaceCaller, "P13");
-                // No slot can be fenced against what comes between a look and its call (PROTOCOL 5).
-                hold(!strangers.contains(bytes) || !in_pass, "S10");
+                // No slot can be fenced against what comes between a look and its call, or is too new for a list (PROTOCOL 5).
+                hold(!strangers.contains(bytes) || !seen, "S10");
             }
         }
         Effect::ApplyTarget { version, .. } if before.target != after.target => {
