@@ -45,6 +45,10 @@ pub fn run(part: Option<&str>, since: Option<&str>) -> Result<bool> {
         }
         caught += lines(&lists, "caught.txt").len();
         unviable += lines(&lists, "unviable.txt").len();
+        // With none left, the next round would leave these lists there, to be counted twice.
+        if ["missed.txt", "timeout.txt"].iter().all(|name| lines(&lists, name).is_empty()) {
+            break;
+        }
     }
     let (missed, late) = (lines(&lists, "missed.txt"), lines(&lists, "timeout.txt").len());
     missed.iter().for_each(|missed| println!("missed: {missed}"));

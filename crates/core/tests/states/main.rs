@@ -13,8 +13,8 @@
 //! ticks: D and the settling are one, Over three, a grace twelve, the overlap none; one goes by only where a leader waits for
 //! it, and no call outlives the tick after its pass began. What is not in here: pauses of repeated effects, clocks as numbers,
 //! caps, schedules, first values, a person's own candidate in a Secret, looks of one pass at different moments but for stale
-//! ones. `MES_STATES_WHOLE=1 cargo test --profile sim -p mes-core --test states -- --nocapture` goes further and takes
-//! minutes; `MES_STATES_KIND=Slots` searches one contract, and `MES_STATES_TIMES=1` tells of each search.
+//! ones. `MES_STATES_WHOLE=1 cargo test --profile sim -p mes-core --test states -- --nocapture` goes further and takes a
+//! quarter of an hour; `MES_STATES_KIND=Slots` searches one contract, and `MES_STATES_TIMES=1` tells of each search.
 
 #![allow(
     clippy::disallowed_methods,
