@@ -112,7 +112,8 @@ fn after_a_restart_a_partner_is_asked_no_more_than_it_allows_and_what_is_due_sta
     begun.retain(|at| *at > 3600);
     assert!(most(&asked, 60) <= LIMIT as usize + 1, "{} calls within a minute", most(&asked, 60));
     assert_eq!(begun.len(), RESOURCES, "each is rotated once: {begun:?}");
-    assert!(most(&begun, 300) <= RESOURCES / 3, "{begun:?}");
+    // Moments by chance, in one hour; all that were left at the kill would be more.
+    assert!(most(&begun, 300) <= RESOURCES / 2, "{begun:?}");
     let killed = i64::try_from(scenario::CROWD_KILLED).expect("within a day");
     assert!(begun[0] < killed && begun[RESOURCES - 1] > killed + 900, "the window is as wide as it was: {begun:?}");
 }
