@@ -459,8 +459,8 @@ pub(crate) fn squatted() -> Scenario {
 pub(crate) const CROWD_KILLED: u64 = 4 * 3600 + 20 * 60;
 
 /// So many resources at one partner account that may be asked so many times a minute, all of one schedule (from 4:00 on), in whose
-/// window the process is killed, at [`CROWD_KILLED`].
-pub(crate) fn crowd(resources: usize, per_minute: u32) -> Scenario {
+/// window the process is killed, at [`CROWD_KILLED`], or is not.
+pub(crate) fn crowd(resources: usize, per_minute: u32, killed: bool) -> Scenario {
     const CELL: &str = "SynTag";
     let rotation = json!({"schedule": "cron(0 4 * * ? *)", "window": "2h", "overlap": "5m"});
     let resource =
@@ -468,7 +468,7 @@ pub(crate) fn crowd(resources: usize, per_minute: u32) -> Scenario {
     // The account is there with the first.
     let mut steps = vec![(0, resource(A)), (1, Step::Limit(CELL, per_minute))];
     steps.extend((1..resources).map(|number| (10, resource(String::leak(format!("payments/crowd-{number}"))))));
-    steps.push((CROWD_KILLED, Step::Kill));
+    steps.extend(killed.then_some((CROWD_KILLED, Step::Kill)));
     Scenario { scheduled: true, ..scenario("crowd".to_owned(), &steps, 5 * 3600 + 600) }
 }
 
